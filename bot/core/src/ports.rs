@@ -1,0 +1,454 @@
+//! What does the core need from the outside world, and what may it expect of it?
+//!
+//! Adapters implement these traits; `Arc<dyn Port>` joins them. A port error answers the only question
+//! that its caller has: is another try worth it?
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::card::{Card, PinCard};
+use crate::ids::{
+    ChatName, ChatUser, DeliveryId, GroupId, PassId, PersonId, RequestId, Version, WorkerId,
+};
+use crate::ledger::{Head, Record};
+use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
+use crate::people::{Contact, Person, Privileges};
+use crate::policy::Route;
+use crate::request::{MessageRef, Request, Whom};
+use crate::task::{NewTask, Task};
+use crate::ticket::{CodeHash, Malformed, Pin, PinHash, Revealed};
+
+/// The cause of a port error, for the log only.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a port could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The same call may succeed later.
+    #[error("{what}")]
+    Retry {
+        /// What failed, for the log; no secret, no address.
+        what: Cow<'static, str>,
+        /// When the other side wants to be asked again.
+        after: Option<Duration>,
+        /// The cause.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// The same call fails until somebody mends something.
+    #[error("{what}")]
+    Fatal {
+        /// What failed and what to mend, for the log; no secret, no address.
+        what: Cow<'static, str>,
+        /// The cause.
+        #[source]
+        source: Option<Cause>,
+    },
+}
+
+impl PortError {
+    /// A failure worth another try.
+    pub fn retry(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Retry { what: what.into(), after: None, source: None }
+    }
+
+    /// A failure that somebody has to mend.
+    pub fn fatal(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Fatal { what: what.into(), source: None }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Cause>) -> Self {
+        match self {
+            Self::Retry { what, after, .. } => Self::Retry { what, after, source: Some(cause.into()) },
+            Self::Fatal { what, .. } => Self::Fatal { what, source: Some(cause.into()) },
+        }
+    }
+
+    /// The same error, not to be tried again before `after` has passed; makes it a `Retry`.
+    #[must_use]
+    pub fn after(self, after: Option<Duration>) -> Self {
+        match self {
+            Self::Retry { what, source, .. } | Self::Fatal { what, source } => {
+                Self::Retry { what, after, source }
+            }
+        }
+    }
+}
+
+/// Wall-clock time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Cryptographic randomness.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` from the system's generator.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+impl dyn Entropy + '_ {
+    /// `N` random bytes.
+    pub fn array<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+/// Argon2 away from the async threads, a bounded number at a time.
+#[async_trait]
+pub trait Pins: Send + Sync {
+    /// Hashes a new PIN.
+    async fn hash(&self, pin: Pin) -> Result<PinHash, Malformed>;
+    /// Whether `pin` is the one behind `hash`.
+    async fn matches(&self, pin: Pin, hash: PinHash) -> bool;
+}
+
+/// Entra, read and written through Graph. Every answer is from a read made for this call: nothing is cached.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Everybody whose user principal name or primary mail is `address`, ignoring case.
+    async fn find(&self, address: &str) -> Result<Vec<Person>, PortError>;
+    /// The person with this object id, if there is one.
+    async fn person(&self, id: PersonId) -> Result<Option<Person>, PortError>;
+    /// The person's manager, if one is set.
+    async fn manager(&self, of: PersonId) -> Result<Option<Person>, PortError>;
+    /// Which of `groups` the person is in, nested groups included.
+    async fn groups_among(&self, person: PersonId, groups: &[GroupId]) -> Result<BTreeSet<GroupId>, PortError>;
+    /// Every person in the group, nested groups included.
+    async fn members(&self, group: GroupId) -> Result<Vec<Person>, PortError>;
+    /// Everything that makes the person privileged. A part that cannot be read is an error, never "none".
+    async fn privileges(&self, person: PersonId) -> Result<Privileges, PortError>;
+    /// The person's authentication phone methods, as Entra shows them (perhaps masked).
+    async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError>;
+    /// The tenant's pass policy.
+    async fn pass_policy(&self) -> Result<PassPolicy, PortError>;
+    /// The person's passes, spent ones included.
+    async fn passes(&self, of: PersonId) -> Result<Vec<PassMeta>, PortError>;
+    /// Makes a pass, replacing any other. Never repeated by the adapter, whatever happens.
+    async fn create_pass(&self, of: PersonId, wish: PassWish) -> Result<NewPass, CreateError>;
+    /// Deletes a pass; one that is gone already counts as deleted.
+    async fn delete_pass(&self, of: PersonId, pass: &PassId) -> Result<(), PortError>;
+    /// Ends the person's sessions.
+    async fn revoke_sessions(&self, of: PersonId) -> Result<(), PortError>;
+}
+
+/// What became of a create that brought no pass.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Graph said no: there is no new pass.
+    #[error("Graph declined to make a pass ({why:?})")]
+    Declined {
+        /// The reason, as far as Graph's answer tells.
+        why: Decline,
+        /// Graph's error code and request id, for the log.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// A pass was made that Entra will refuse at sign-in (`DisabledByPolicy`); it has to be deleted.
+    #[error("Graph made a pass that the tenant's policy disables")]
+    Unusable {
+        /// The useless pass.
+        pass: PassId,
+    },
+    /// No answer, or one that proves nothing: a pass may have been made, or may still be.
+    #[error("the outcome of the create is unknown")]
+    Unknown {
+        /// The cause.
+        #[source]
+        source: Option<Cause>,
+    },
+}
+
+/// Why Graph declined to make a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Decline {
+    /// The pass policy is off or does not include the subject.
+    PolicyOff,
+    /// The subject is an external guest.
+    Guest,
+    /// 403: a missing permission, or a subject that the app's role may not touch.
+    NotPermitted,
+    /// The lifetime is outside the tenant's range.
+    Lifetime,
+    /// The subject does not exist, or does not yet everywhere.
+    NoSuchPerson,
+    /// Too many calls.
+    Throttled,
+    /// The connection was never made, or the token not granted: nothing was sent.
+    NotSent,
+    /// Another 4xx.
+    Other,
+}
+
+/// What a chat can do, as plain data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// A private modal can be opened from a button: needed for `pin = ["approver"]`.
+    pub private_modal: bool,
+    /// A posted card can be edited later.
+    pub edit: bool,
+}
+
+/// How an inbound message can be answered privately, for a short while. Bearer secrets: never logged, never stored.
+pub struct Reply {
+    /// The platform's handle for opening a modal.
+    pub modal: Option<String>,
+    /// The platform's address for an ephemeral answer.
+    pub whisper: Option<String>,
+    /// Who gets it.
+    pub to: ChatUser,
+}
+
+/// Whom a chat account belongs to, as far as the chat can vouch for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vouched {
+    /// The address that the configuration lets us trust.
+    Address(String),
+    /// The chat knows the account and cannot or must not vouch for it.
+    Nobody(NotVouched),
+}
+
+/// Why a chat account stands for nobody in the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum NotVouched {
+    /// Unknown or deactivated.
+    Gone,
+    /// A bot.
+    Bot,
+    /// A guest of the workspace.
+    Guest,
+    /// From another organisation.
+    Stranger,
+    /// Without a mail address.
+    NoAddress,
+    /// The configuration does not trust the chat's addresses.
+    NotTrusted,
+}
+
+/// Slack, Teams, Discord or Telegram.
+#[async_trait]
+pub trait Chat: Send + Sync {
+    /// The name that the configuration gives it.
+    fn name(&self) -> ChatName;
+    /// What it can do.
+    fn abilities(&self) -> Abilities;
+    /// Posts a card to the account's private chat.
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, PortError>;
+    /// Replaces a card that was posted. One that is gone counts as replaced.
+    async fn edit(&self, message: &MessageRef, card: &Card) -> Result<(), PortError>;
+    /// Answers one person where they pressed or typed; nobody else sees it.
+    async fn whisper(&self, reply: &Reply, card: &Card) -> Result<(), PortError>;
+    /// Opens the private modal that shows a PIN.
+    async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError>;
+    /// Whom the account stands for.
+    async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError>;
+    /// The person's account in this chat, if there is one that may act.
+    async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError>;
+}
+
+/// A message on its way along a route; the text may hold a code or a PIN and is wiped on drop.
+#[derive(Debug)]
+pub struct Message {
+    /// Subject line, where the route has one; never secret.
+    pub subject: String,
+    /// The text.
+    pub text: Revealed,
+}
+
+/// What a courier got for a message: its provider's id, for the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(pub String);
+
+/// Code that sends along a route.
+#[async_trait]
+pub trait Courier: Send + Sync {
+    /// The route it serves.
+    fn route(&self) -> Route;
+    /// Hands the message to the provider. `Ok` means accepted, not delivered.
+    async fn send(&self, to: &Contact, message: &Message) -> Result<Receipt, PortError>;
+}
+
+/// The append-only audit record.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Appends the records in order; durable when it returns.
+    async fn append(&self, records: Vec<Record>) -> Result<Head, PortError>;
+    /// The last durable line.
+    fn head(&self) -> Head;
+}
+
+/// A request as the store holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The request.
+    pub request: Request,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What `open` did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opened {
+    /// The request is stored at [`Version::FIRST`].
+    New,
+    /// This delivery was accepted before, as this request.
+    Seen(RequestId),
+    /// The requester has asked too often within the window.
+    TooMany,
+}
+
+/// At most `most` requests of one requester within `window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequesterCap {
+    /// How many.
+    pub most: u32,
+    /// Within how long.
+    pub window: Duration,
+}
+
+/// One change on its way into the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The request as it is after the change.
+    pub request: Request,
+    /// Tasks that the change brings.
+    pub tasks: Vec<NewTask>,
+    /// The ledger's head after the records of the change.
+    pub head: Head,
+    /// The delivery that caused it, claimed with it.
+    pub delivery: Option<DeliveryId>,
+    /// The tries of the ticket start anew: the PIN was proved, or the ticket is new.
+    pub fresh_tries: bool,
+}
+
+/// Why a commit did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else changed the request first.
+    #[error("the request was changed by somebody else first")]
+    Conflict,
+    /// The delivery was claimed before.
+    #[error("the delivery was seen before")]
+    Seen,
+    /// The commit binds a subject who has another open request.
+    #[error("the subject already has an open request")]
+    SubjectBusy(RequestId),
+    /// The store failed; nothing of the commit is there.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A task that this worker holds until its lease runs out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leased {
+    /// Identifies the task to `done` and `again`.
+    pub key: TaskKey,
+    /// What to do.
+    pub task: Task,
+    /// When it was due.
+    pub due: Timestamp,
+    /// How often it was leased before: more than 0 without an `again` means that a worker died holding it.
+    pub leased_before: u32,
+}
+
+/// Identifies a task: its request, the version whose commit brought it, and its place in that commit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct TaskKey {
+    /// The request.
+    pub request: RequestId,
+    /// The version whose commit brought the task.
+    pub version: Version,
+    /// Its place in that commit.
+    pub place: u16,
+}
+
+/// A try at a PIN, counted before it is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Try {
+    /// No ticket has this code.
+    Unknown,
+    /// The try is counted; the check may go on.
+    Counted(RequestId),
+    /// All tries are taken and some are still being checked: ask again in a moment.
+    Busy(RequestId),
+    /// All tries are taken, the last of them at least a minute ago.
+    Exhausted(RequestId),
+}
+
+/// Tries at the PIN of one ticket.
+pub const PIN_TRIES: u8 = 5;
+
+/// How long a counted try may go without an outcome before it counts as a wrong one.
+pub const TRY_LEASE: Duration = Duration::from_secs(60);
+
+/// Durable state, in verbs of the domain. Everything a verb wrote is durable when it returns.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Stores a new request, its first tasks and its delivery; once per delivery.
+    async fn open(&self, commit: Commit, cap: RequesterCap, now: Timestamp) -> Result<Opened, PortError>;
+    /// The request and its version.
+    async fn load(&self, id: &RequestId) -> Result<Option<Stored>, PortError>;
+    /// All or nothing; returns the new version.
+    async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError>;
+    /// Leases up to `most` due tasks, oldest first, for `lease`.
+    async fn due(&self, now: Timestamp, worker: &WorkerId, lease: Duration, most: usize)
+    -> Result<Vec<Leased>, PortError>;
+    /// When the next task is due or the next lease runs out, if any task is left.
+    async fn next_due(&self) -> Result<Option<Timestamp>, PortError>;
+    /// Forgets a task that was performed.
+    async fn done(&self, key: &TaskKey) -> Result<(), PortError>;
+    /// Gives a task back, due again at `at`.
+    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError>;
+    /// Finds the ticket by its code and counts the try before it is checked.
+    async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError>;
+    /// The request whose ticket has this code, counting nothing.
+    async fn find_code(&self, code: &CodeHash) -> Result<Option<RequestId>, PortError>;
+    /// The request whose "this wasn't me" link has this hash.
+    async fn find_report(&self, token: &crate::ticket::TokenHash) -> Result<Option<RequestId>, PortError>;
+    /// The open requests of somebody.
+    async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError>;
+    /// How many tickets were opened for the subject since `since`.
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError>;
+    /// The ledger head that the last commit named.
+    async fn anchor(&self) -> Result<Head, PortError>;
+    /// Whether issuing is locked down, and since when.
+    async fn lockdown(&self) -> Result<Option<Timestamp>, PortError>;
+    /// Locks issuing down since the given time, or lifts the lockdown.
+    async fn set_lockdown(&self, since: Option<Timestamp>) -> Result<(), PortError>;
+    /// Forgets requests that closed before `before`, and delivery ids as old; returns how many requests.
+    async fn forget(&self, before: Timestamp) -> Result<u64, PortError>;
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Doubles for the core's own tests.
+
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Entropy;
+
+    /// Bytes that count upwards: different each time, the same in each run.
+    pub(crate) struct CountUp(AtomicU8);
+
+    impl CountUp {
+        pub(crate) fn new() -> Self {
+            Self(AtomicU8::new(0))
+        }
+    }
+
+    impl Entropy for CountUp {
+        fn fill(&self, bytes: &mut [u8]) {
+            for byte in bytes {
+                *byte = self.0.fetch_add(7, Ordering::Relaxed) % 250;
+            }
+        }
+    }
+}

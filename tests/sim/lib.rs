@@ -1,0 +1,3 @@
+//! The world: people first, and every outside service as a view of them that speaks real HTTP on loopback.
+
+pub mod wire;
