@@ -1,1 +1,3 @@
-//! .
+//! The outside world of tapdesk, one folder per system; each implements a port of the core.
+
+pub mod http;

@@ -185,7 +185,8 @@ async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Respons
 
 /// An answer whose body fails at once: the client sees the connection break.
 fn broken() -> Response<Body> {
-    let failing = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("dropped by the simulator")) });
+    let failing =
+        futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("dropped by the simulator")) });
     Response::new(Body::from_stream(failing))
 }
 

@@ -261,7 +261,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_request_ids() {
-        for text in ["", "req_", "req_0123", "REQ_01234567890123456789012345", "req_0123456789012345678901234U"] {
+        for text in
+            ["", "req_", "req_0123", "REQ_01234567890123456789012345", "req_0123456789012345678901234U"]
+        {
             assert!(text.parse::<RequestId>().is_err(), "{text}");
         }
     }

@@ -97,7 +97,7 @@ impl Record {
 
     /// The same line with one more fact.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.facts.insert(key.to_owned(), value.to_string());
         self
     }

@@ -1,1 +1,16 @@
-//! .
+//! What tapdesk means: requests, policy, tickets, passes and the words for them.
+//!
+//! Nothing here performs I/O by itself, reads a clock or knows a platform's name; see `README.md` beside this
+//! package for the table of states and events.
+
+pub mod card;
+pub mod ids;
+pub mod inbound;
+pub mod ledger;
+pub mod pass;
+pub mod people;
+pub mod policy;
+pub mod ports;
+pub mod request;
+pub mod task;
+pub mod ticket;

@@ -63,7 +63,10 @@ impl PassMeta {
     pub fn is_alive(&self, now: Timestamp) -> bool {
         let spent = match &self.usability {
             Usability::Expired | Usability::OneTimeUsed => true,
-            Usability::Usable | Usability::NotYetValid | Usability::DisabledByPolicy | Usability::Other(_) => false,
+            Usability::Usable
+            | Usability::NotYetValid
+            | Usability::DisabledByPolicy
+            | Usability::Other(_) => false,
         };
         !spent && now < self.ends_at()
     }

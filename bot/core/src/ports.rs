@@ -11,9 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
-use crate::ids::{
-    ChatName, ChatUser, DeliveryId, GroupId, PassId, PersonId, RequestId, Version, WorkerId,
-};
+use crate::ids::{ChatName, ChatUser, DeliveryId, GroupId, PassId, PersonId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Record};
 use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, Person, Privileges};
@@ -121,7 +119,11 @@ pub trait Directory: Send + Sync {
     /// The person's manager, if one is set.
     async fn manager(&self, of: PersonId) -> Result<Option<Person>, PortError>;
     /// Which of `groups` the person is in, nested groups included.
-    async fn groups_among(&self, person: PersonId, groups: &[GroupId]) -> Result<BTreeSet<GroupId>, PortError>;
+    async fn groups_among(
+        &self,
+        person: PersonId,
+        groups: &[GroupId],
+    ) -> Result<BTreeSet<GroupId>, PortError>;
     /// Every person in the group, nested groups included.
     async fn members(&self, group: GroupId) -> Result<Vec<Person>, PortError>;
     /// Everything that makes the person privileged. A part that cannot be read is an error, never "none".
@@ -387,7 +389,7 @@ pub enum Try {
 pub const PIN_TRIES: u8 = 5;
 
 /// How long a counted try may go without an outcome before it counts as a wrong one.
-pub const TRY_LEASE: Duration = Duration::from_secs(60);
+pub const TRY_LEASE: Duration = Duration::from_mins(1);
 
 /// Durable state, in verbs of the domain. Everything a verb wrote is durable when it returns.
 #[async_trait]
@@ -399,8 +401,13 @@ pub trait Store: Send + Sync {
     /// All or nothing; returns the new version.
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError>;
     /// Leases up to `most` due tasks, oldest first, for `lease`.
-    async fn due(&self, now: Timestamp, worker: &WorkerId, lease: Duration, most: usize)
-    -> Result<Vec<Leased>, PortError>;
+    async fn due(
+        &self,
+        now: Timestamp,
+        worker: &WorkerId,
+        lease: Duration,
+        most: usize,
+    ) -> Result<Vec<Leased>, PortError>;
     /// When the next task is due or the next lease runs out, if any task is left.
     async fn next_due(&self) -> Result<Option<Timestamp>, PortError>;
     /// Forgets a task that was performed.

@@ -325,13 +325,24 @@ mod tests {
     fn a_code_is_read_in_any_spelling_that_people_use() {
         let code = Code::parse("0123-4567-89ABC").unwrap();
         for spelling in ["o123-4567-89abc", "OI23 4567 89ABC", "0l23456789abc", " 0123-4567-89ABC "] {
-            assert_eq!(Code::parse(spelling).unwrap().reveal().as_str(), code.reveal().as_str(), "{spelling}");
+            assert_eq!(
+                Code::parse(spelling).unwrap().reveal().as_str(),
+                code.reveal().as_str(),
+                "{spelling}"
+            );
         }
     }
 
     #[test]
     fn a_code_of_another_length_or_alphabet_is_malformed() {
-        for text in ["", "0123-4567-89AB", "0123-4567-89ABCD", "0123-4567-89AB!", "0123-4567-89ABU", "0123-4567-89ABé"] {
+        for text in [
+            "",
+            "0123-4567-89AB",
+            "0123-4567-89ABCD",
+            "0123-4567-89AB!",
+            "0123-4567-89ABU",
+            "0123-4567-89ABé",
+        ] {
             assert!(Code::parse(text).is_err(), "{text}");
         }
     }
@@ -367,6 +378,9 @@ mod tests {
     fn debug_prints_no_secret() {
         let entropy = CountUp::new();
         let pin = Pin::mint(&entropy);
-        assert_eq!(format!("{pin:?} {:?} {:?}", Code::mint(&entropy), pin.reveal()), "Pin(…) Code(…) Revealed(…)");
+        assert_eq!(
+            format!("{pin:?} {:?} {:?}", Code::mint(&entropy), pin.reveal()),
+            "Pin(…) Code(…) Revealed(…)"
+        );
     }
 }

@@ -1,0 +1,109 @@
+//! What is still to be done about a request, and when?
+//!
+//! Tasks are stored with the commit that brings them and carry no secret. Each can be repeated safely: it
+//! looks at the request as it is when it is performed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChatUser, PersonId};
+
+/// A task with its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewTask {
+    /// Not before this.
+    pub due: Timestamp,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Ask chat and directory who everybody is and whether a rule allows the request.
+    FetchFacts,
+    /// Post the approval card to an approver.
+    Prompt {
+        /// Whom to ask.
+        approver: PersonId,
+    },
+    /// Edit every posted card so that it shows the request as it is now.
+    Refresh,
+    /// Tell somebody something.
+    Tell {
+        /// Whom.
+        to: Audience,
+        /// What.
+        news: News,
+    },
+    /// The approval's time is over.
+    LapseApproval,
+    /// Mint a code and send it.
+    SendCode,
+    /// Mint a PIN and send it by a courier. (For route `approver` the approver's button does it.)
+    SendPin,
+    /// The ticket's time is over.
+    LapseTicket,
+    /// An issuing that has no outcome by now has an unknown one.
+    Settle,
+    /// Look for a pass that an issuing with unknown outcome made.
+    Sweep,
+    /// A pass that was not shown by now is deleted.
+    Unseen,
+    /// Delete the pass that is being revoked.
+    Delete,
+    /// End the subject's sessions, since somebody else may have used the pass.
+    RevokeSessions,
+    /// Tell the account's owner that a pass was made.
+    NotifyOwner,
+    /// Look whether the pass was used, or is over.
+    Watch,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// Who asked.
+    Requester(ChatUser),
+    /// An approver who was prompted.
+    Approver(PersonId),
+    /// The configured security contact.
+    Security,
+}
+
+/// What they are told; worded by [`crate::words`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// The request goes to its approvers.
+    Checked,
+    /// The request was refused, at whatever point.
+    Refused,
+    /// Enough people approved.
+    Approved,
+    /// An approver denied it.
+    Denied,
+    /// Nobody decided in time, or nobody claimed in time.
+    Lapsed,
+    /// The code is on its way; the PIN is the next step.
+    CodeSent,
+    /// Five wrong PINs.
+    Locked,
+    /// The pass was made and the claim page said that it was shown.
+    Shown,
+    /// A pass that nobody saw was deleted; the ticket still works.
+    NotSeen,
+    /// The pass was used, expired or revoked.
+    Over,
+    /// A pass of somebody else appeared between approval and claim.
+    ForeignPass,
+    /// Graph declined to make the pass.
+    Declined,
+    /// The outcome of the create is unknown; tapdesk is looking.
+    Unsettled,
+    /// The owner, or who held the code, said that it was not them.
+    Reported,
+    /// A contact changed after the request was made.
+    ContactChanged,
+    /// No courier could send the code or the PIN.
+    Undeliverable,
+}
