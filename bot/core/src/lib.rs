@@ -4,6 +4,7 @@
 //! package for the table of states and events.
 
 pub mod card;
+pub mod desk;
 pub mod ids;
 pub mod inbound;
 pub mod ledger;
@@ -14,3 +15,4 @@ pub mod ports;
 pub mod request;
 pub mod task;
 pub mod ticket;
+pub mod words;

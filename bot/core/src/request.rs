@@ -10,13 +10,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
-use crate::ledger::{Phase, Record};
+use crate::ledger::Record;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, Naming, PinnedContact};
-use crate::policy::{Route, assign};
-use crate::ports::{Decline, NotVouched, PIN_TRIES};
-use crate::task::{Audience, NewTask, News, Task};
+use crate::policy::Route;
+use crate::ports::{Decline, NotVouched};
+use crate::task::NewTask;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
+
+mod transition;
 
 /// A pass that the page has not confirmed by then is deleted.
 pub const UNSEEN_AFTER: Duration = Duration::from_mins(2);
@@ -313,6 +315,8 @@ pub struct Grant {
     pub loose: Vec<Loose>,
     /// How many creates were begun.
     pub attempts: u32,
+    /// What became of the last create, as far as it is known.
+    pub fate: Option<Told>,
     /// The owner's notice, once one was sent.
     pub notice: Option<Notice>,
 }
@@ -486,8 +490,12 @@ pub enum Event {
     PassUsed,
     /// The shown pass is over.
     PassOver,
+    /// The PIN was proved, though the claim could not go on: its tries start anew.
+    PinProved,
     /// The owner's notice is about to be sent.
     NoticeMinted(Notice),
+    /// The owner's notice on that create was sent, with that word.
+    OwnerTold(u32, Told),
     /// Somebody typed another number than the notice's.
     WrongNumber,
     /// The owner, or who holds the code, says that it was not them.
@@ -570,6 +578,38 @@ pub enum Whom {
     Requester(ChatUser),
     /// Who is asked to decide.
     Approver(PersonId),
+}
+
+impl State {
+    /// Its name, for logs and the table of states.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Received => "Received",
+            Self::AwaitingApproval { .. } => "AwaitingApproval",
+            Self::Approved(_) => "Approved",
+            Self::ClaimOpen(_) => "ClaimOpen",
+            Self::Issuing { .. } => "Issuing",
+            Self::Unsettled { goal: Goal::Reopen, .. } => "Unsettled",
+            Self::Unsettled { goal: Goal::End(_), .. } => "Unsettled, then closed",
+            Self::Issued { .. } => "Issued",
+            Self::Shown { .. } => "Shown",
+            Self::Revoking { goal: Goal::Reopen, .. } => "Revoking",
+            Self::Revoking { goal: Goal::End(_), .. } => "Revoking, then closed",
+            Self::Closed { ending, .. } => match ending {
+                Ending::Used => "Used",
+                Ending::Expired => "Expired",
+                Ending::Revoked => "Revoked",
+                Ending::Refused(_) => "Refused",
+                Ending::Denied(_) => "Denied",
+                Ending::Cancelled => "Cancelled",
+                Ending::Withdrawn(_) => "Withdrawn",
+                Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
+                Ending::Locked => "Locked",
+                Ending::Reported => "Reported",
+            },
+        }
+    }
 }
 
 /// What a store has to be able to look a request up by.

@@ -98,12 +98,6 @@ pub enum News {
     ForeignPass,
     /// Graph declined to make the pass.
     Declined,
-    /// The outcome of the create is unknown; tapdesk is looking.
-    Unsettled,
     /// The owner, or who held the code, said that it was not them.
     Reported,
-    /// A contact changed after the request was made.
-    ContactChanged,
-    /// No courier could send the code or the PIN.
-    Undeliverable,
 }

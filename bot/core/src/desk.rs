@@ -1,0 +1,219 @@
+//! Who turns events into effects, and in which order? (The one driver of the flow.)
+//!
+//! load → apply → ledger → store → perform → ledger outcome → settle the task. Nothing is done that is not
+//! written down first, and nothing that was accepted is lost: what fails is left where a later try finds it.
+
+mod claim;
+mod facts;
+mod intake;
+mod notify;
+mod work;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusAnswer};
+pub use self::intake::Answer;
+use crate::ids::{ChatName, DeliveryId, RequestId, Version, WorkerId};
+use crate::ledger::{Phase, Record};
+use crate::people::Contact;
+use crate::policy::{Policy, Route};
+use crate::ports::{
+    Chat, Clock, Commit, CommitError, Courier, Directory, Entropy, Ledger, Pins, PortError, Store, Stored,
+};
+use crate::request::{Event, Refusal, Request};
+use crate::ticket::Pepper;
+
+/// Everything that the desk works with.
+pub struct Ports {
+    /// Entra.
+    pub directory: Arc<dyn Directory>,
+    /// The chats, in the order in which approvers are looked for.
+    pub chats: Vec<Arc<dyn Chat>>,
+    /// At most one courier per route.
+    pub couriers: Vec<Arc<dyn Courier>>,
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The audit record.
+    pub ledger: Arc<dyn Ledger>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// PIN hashing.
+    pub pins: Arc<dyn Pins>,
+}
+
+/// What the configuration says, beside the policy.
+pub struct Settings {
+    /// Where people reach the claim page; ends with a slash.
+    pub public_url: String,
+    /// Where security is told.
+    pub security: Vec<Contact>,
+    /// The name of the slash command, for the words.
+    pub command: String,
+    /// This process.
+    pub worker: WorkerId,
+}
+
+/// The one driver of the flow.
+pub struct Desk {
+    ports: Ports,
+    settings: Settings,
+    policy: Policy,
+    pepper: Arc<Pepper>,
+    up_since: Timestamp,
+}
+
+/// Why a change did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The request's state does not allow it.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The delivery was accepted before.
+    #[error("seen before")]
+    Seen,
+    /// The subject has another open request.
+    #[error("the subject has another open request")]
+    SubjectBusy(RequestId),
+    /// There is no such request.
+    #[error("no such request")]
+    Gone,
+    /// Store or ledger failed: nothing was changed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A lost race is tried again this often: more than the people and workers that can meet on one request.
+const RACES: usize = 16;
+
+impl Desk {
+    /// A desk at work since now.
+    #[must_use]
+    pub fn new(ports: Ports, settings: Settings, policy: Policy, pepper: Arc<Pepper>) -> Self {
+        let up_since = ports.clock.now();
+        Self { ports, settings, policy, pepper, up_since }
+    }
+
+    /// The store, for what is not a request: lockdown, tasks, housekeeping.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.ports.store
+    }
+
+    /// Locks issuing down, or lifts the lockdown; recorded before it counts.
+    pub async fn set_lockdown(&self, on: bool) -> Result<(), PortError> {
+        let now = self.now();
+        let what = if on { "lockdown.on" } else { "lockdown.off" };
+        self.ports.ledger.append(vec![Record::service(now, what)]).await?;
+        self.ports.store.set_lockdown(on.then_some(now)).await?;
+        tracing::warn!(lockdown = on, "the lockdown was switched");
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn chat(&self, name: &ChatName) -> Result<&Arc<dyn Chat>, PortError> {
+        self.ports
+            .chats
+            .iter()
+            .find(|chat| chat.name() == *name)
+            .ok_or_else(|| PortError::fatal("the request came from a chat that is not configured any more"))
+    }
+
+    fn courier(&self, route: Route) -> Result<&Arc<dyn Courier>, PortError> {
+        self.ports
+            .couriers
+            .iter()
+            .find(|courier| courier.route() == route)
+            .ok_or_else(|| PortError::fatal("no courier is configured for the route"))
+    }
+
+    async fn load(&self, id: &RequestId) -> Result<Stored, Stopped> {
+        self.ports.store.load(id).await?.ok_or(Stopped::Gone)
+    }
+
+    /// Applies an event to the request as it is now, writes it down, and stores what follows.
+    async fn change(&self, id: &RequestId, event: Event) -> Result<Stored, Stopped> {
+        self.change_for(id, None, event).await
+    }
+
+    /// The same, claiming the delivery that brought the event.
+    async fn change_for(
+        &self,
+        id: &RequestId,
+        delivery: Option<&DeliveryId>,
+        event: Event,
+    ) -> Result<Stored, Stopped> {
+        for _ in 0..RACES {
+            let Stored { request, version } = self.load(id).await?;
+            let now = self.now();
+            let change = request.apply(event.clone(), now, version.next())?;
+            let head = self.ports.ledger.append(change.records.clone()).await?;
+            let commit = Commit {
+                request: change.next.clone(),
+                tasks: change.tasks,
+                head,
+                delivery: delivery.cloned(),
+                fresh_tries: change.fresh_tries,
+            };
+            let error = match self.ports.store.commit(version, commit).await {
+                Ok(version) => {
+                    log_step(&request, &change.next, version);
+                    return Ok(Stored { request: change.next, version });
+                }
+                Err(error) => error,
+            };
+            // The lines are in the ledger and the change is not in the store: say so, or an auditor would read
+            // an approval that never counted.
+            self.supersede(&change.records, now).await?;
+            match error {
+                CommitError::Conflict => {}
+                CommitError::Seen => return Err(Stopped::Seen),
+                CommitError::SubjectBusy(first) => return Err(Stopped::SubjectBusy(first)),
+                CommitError::Port(error) => return Err(error.into()),
+            }
+        }
+        Err(PortError::retry("the request changes too fast").into())
+    }
+
+    /// Writes down that records whose commit did not happen do not count.
+    async fn supersede(&self, records: &[Record], now: Timestamp) -> Result<(), PortError> {
+        let lines = records
+            .iter()
+            .map(|record| {
+                let mut line = Record { at: now, phase: Phase::Outcome, ..record.clone() };
+                line.facts.insert("result".to_owned(), "superseded".to_owned());
+                line
+            })
+            .collect();
+        self.ports.ledger.append(lines).await.map(drop)
+    }
+
+    /// Writes one line about a request outside a change: an outcome, or the intent of a clean-up.
+    async fn record(
+        &self,
+        id: &RequestId,
+        version: Version,
+        phase: Phase,
+        what: &str,
+        facts: &[(&str, &str)],
+    ) -> Result<(), PortError> {
+        let line = Record::new(self.now(), id, version, phase, what);
+        let line = facts.iter().fold(line, |line, (key, value)| line.with(key, value));
+        self.ports.ledger.append(vec![line]).await.map(drop)
+    }
+}
+
+fn log_step(before: &Request, after: &Request, version: Version) {
+    let (from, to) = (before.state.name(), after.state.name());
+    if from == to {
+        tracing::debug!(request.id = %after.id, request.version = version.0, state = to, "the request was updated");
+    } else {
+        tracing::info!(request.id = %after.id, request.version = version.0, from, to, "the request moved on");
+    }
+}

@@ -1,0 +1,371 @@
+//! What do directory and chat say about a request: at submit, and again at the claim?
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::desk::Desk;
+use crate::ids::{ChatUser, GroupId, PersonId, PromptId};
+use crate::pass::{PassMeta, PassPolicy, PassWish};
+use crate::people::{Contact, ContactKind, ContactSource, Human, Naming, Person};
+use crate::policy::{Approver, Circumstances, Route, Rule, assign};
+use crate::ports::{Chat, PortError, Vouched};
+use crate::request::{Candidate, Case, Grant, Reason, Request, Terms, Whom};
+
+/// At most so many people are asked about one request; a larger group is asked in part.
+const MOST_ASKED: usize = 25;
+
+/// What a look-up brings: facts, a reason to refuse, or a failed look-up.
+type Looked<T> = Result<Result<T, Reason>, PortError>;
+
+/// A check at the claim that passed.
+pub(super) struct Rechecked {
+    /// The pass to ask for.
+    pub(super) wish: PassWish,
+    /// The passes that exist.
+    pub(super) passes: Vec<PassMeta>,
+}
+
+macro_rules! known {
+    ($looked:expr) => {
+        match $looked {
+            Ok(found) => found,
+            Err(reason) => return Ok(Err(reason)),
+        }
+    };
+}
+
+impl Desk {
+    /// Asks everybody who knows something and binds the first rule that matches.
+    pub(super) async fn facts(&self, request: &Request) -> Looked<Case> {
+        let requester = known!(self.requester(&request.requester).await?);
+        let subject = known!(self.subject(&request.subject).await?);
+        let manager = self.ports.directory.manager(subject.id).await?;
+        let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
+        let Some(rule) = self.policy.bind(&circumstances) else { return Ok(Err(Reason::NoRule)) };
+        if let Some(pattern) = rule.missing_ticket_number(&request.reason) {
+            return Ok(Err(Reason::NoTicketNumber(pattern.as_str().to_owned())));
+        }
+        known!(self.not_privileged(&subject, rule).await?);
+        let policy = self.ports.directory.pass_policy().await?;
+        known!(self.policy_includes(&policy, &subject).await?);
+        known!(self.below_daily_cap(subject.id).await?);
+        let contacts = self.contacts(&subject, &rule.contacts).await?;
+        let pinned = known!(pin_contacts(rule, &contacts));
+        let (slots, approvers) = known!(self.approvers(rule, &requester, &subject, manager.as_ref()).await?);
+        let now = self.now();
+        let passes = self.ports.directory.passes(subject.id).await?;
+        let (wish, changed) = policy.clamp(rule.lifetime, rule.one_time);
+        Ok(Ok(Case {
+            requester: Human::from(&requester),
+            subject: Human::from(&subject),
+            manager: manager.as_ref().map(Human::from),
+            rule: rule.name.clone(),
+            slots,
+            approvers,
+            terms: Terms {
+                approval_expires: self.policy.approval_expires,
+                ticket_expires: self.policy.ticket_time(rule),
+                wish,
+                wished: changed.then_some(rule.lifetime),
+                code_routes: rule.ticket.clone(),
+                pin_routes: rule.pin.clone(),
+                notice_routes: rule.notice.clone(),
+                sources: rule.contacts.clone(),
+            },
+            contacts: pinned,
+            foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
+        }))
+    }
+
+    /// Asks again, at the claim, everything that a pass depends on; every read starts after the claim arrived.
+    pub(super) async fn recheck(&self, grant: &Grant) -> Looked<Rechecked> {
+        let case = &grant.case;
+        let directory = &self.ports.directory;
+        let Some(subject) = directory.person(case.subject.id).await? else {
+            return Ok(Err(Reason::SubjectUnknown));
+        };
+        known!(able(&subject));
+        let Some(requester) = directory.person(case.requester.id).await? else {
+            return Ok(Err(Reason::RequesterUnknown));
+        };
+        if !requester.enabled || !requester.member {
+            return Ok(Err(Reason::RequesterUnknown));
+        }
+        let manager = directory.manager(subject.id).await?;
+        let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
+        let Some(rule) = self.policy.rule(&case.rule).filter(|rule| rule.matches(&circumstances)) else {
+            return Ok(Err(Reason::RuleChanged));
+        };
+        known!(self.approvals_stand(grant, rule, &requester, &subject, manager.as_ref()).await?);
+        known!(self.not_privileged(&subject, rule).await?);
+        let policy = directory.pass_policy().await?;
+        known!(self.policy_includes(&policy, &subject).await?);
+        let (wish, _) = policy.clamp(rule.lifetime, rule.one_time);
+        let passes = directory.passes(subject.id).await?;
+        Ok(Ok(Rechecked { wish, passes }))
+    }
+
+    /// The contacts of the subject that a rule may use, the best first.
+    pub(super) async fn contacts(
+        &self,
+        subject: &Person,
+        sources: &[ContactSource],
+    ) -> Result<Vec<Contact>, PortError> {
+        let mut contacts = Vec::new();
+        for source in sources {
+            let kind = source.kind();
+            let contact = |address: &String| Contact { source: *source, kind, address: address.clone() };
+            match source {
+                ContactSource::PhoneMethods => {
+                    contacts.extend(self.ports.directory.phones(subject.id).await?);
+                }
+                ContactSource::MobilePhone => contacts.extend(subject.mobile_phone.iter().map(contact)),
+                ContactSource::OtherMails => contacts.extend(subject.other_mails.iter().map(contact)),
+                ContactSource::Mail => contacts.extend(subject.mail.iter().map(contact)),
+            }
+        }
+        Ok(contacts)
+    }
+
+    async fn requester(&self, account: &ChatUser) -> Looked<Person> {
+        let address = match self.chat(&account.chat)?.vouch(account).await? {
+            Vouched::Address(address) => address,
+            Vouched::Nobody(why) => return Ok(Err(Reason::RequesterNotVouched(why))),
+        };
+        let mut found = self.ports.directory.find(&address).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(person), true) if person.enabled && person.member => Ok(Ok(person)),
+            _ => Ok(Err(Reason::RequesterUnknown)),
+        }
+    }
+
+    async fn subject(&self, naming: &Naming) -> Looked<Person> {
+        let address = match naming {
+            Naming::Address(address) => address.clone(),
+            Naming::Account(account) => match self.chat(&account.chat)?.vouch(account).await? {
+                Vouched::Address(address) => address,
+                Vouched::Nobody(why) => return Ok(Err(Reason::SubjectNotVouched(why))),
+            },
+        };
+        let mut found = self.ports.directory.find(&address).await?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Ok(Err(Reason::SubjectUnknown)),
+            (Some(_), false) => Ok(Err(Reason::SubjectAmbiguous)),
+            (Some(person), true) => Ok(able(&person).map(|()| person)),
+        }
+    }
+
+    async fn circumstances(
+        &self,
+        requester: &Person,
+        subject: &Person,
+        manager: Option<&Person>,
+    ) -> Result<Circumstances, PortError> {
+        let groups = self.policy.groups();
+        Ok(Circumstances {
+            requester: requester.id,
+            subject: subject.id,
+            manager: manager.map(|manager| manager.id),
+            requester_groups: self.ports.directory.groups_among(requester.id, &groups).await?,
+            subject_groups: self.ports.directory.groups_among(subject.id, &groups).await?,
+        })
+    }
+
+    async fn not_privileged(&self, subject: &Person, rule: &Rule) -> Looked<()> {
+        let privileges = self.ports.directory.privileges(subject.id).await?;
+        let tolerated = rule.tolerates(&privileges, subject.management_restricted);
+        Ok(if tolerated { Ok(()) } else { Err(Reason::SubjectPrivileged) })
+    }
+
+    async fn policy_includes(&self, policy: &PassPolicy, subject: &Person) -> Looked<()> {
+        let targets = [&policy.includes, &policy.excludes];
+        let groups: BTreeSet<GroupId> = targets.iter().flat_map(|t| t.groups.iter().copied()).collect();
+        let groups: Vec<GroupId> = groups.into_iter().collect();
+        let member_of = self.ports.directory.groups_among(subject.id, &groups).await?;
+        let [included, excluded] = targets.map(|targets| {
+            targets.everybody
+                || targets.people.contains(&subject.id)
+                || targets.groups.iter().any(|group| member_of.contains(group))
+        });
+        Ok(if policy.enabled && included && !excluded { Ok(()) } else { Err(Reason::PassPolicyOff) })
+    }
+
+    async fn below_daily_cap(&self, subject: PersonId) -> Looked<()> {
+        let day_ago = self.now().saturating_sub(Duration::from_hours(24)).unwrap_or(jiff::Timestamp::MIN);
+        let tickets = self.ports.store.tickets_since(subject, day_ago).await?;
+        let most = self.policy.tickets_per_day;
+        Ok(if tickets < most { Ok(()) } else { Err(Reason::TooManyTickets(most)) })
+    }
+
+    /// Whom each approval may come from, and everybody who is asked.
+    async fn approvers(
+        &self,
+        rule: &Rule,
+        requester: &Person,
+        subject: &Person,
+        manager: Option<&Person>,
+    ) -> Looked<(Vec<Vec<PersonId>>, Vec<Candidate>)> {
+        let needs_modal = rule.pin.contains(&Route::Approver);
+        let usable = |chat: &dyn Chat| !needs_modal || chat.abilities().private_modal;
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut slots = Vec::new();
+        for alternatives in &rule.approvals {
+            let mut slot = Vec::new();
+            for person in self.meant(&alternatives.0, manager).await? {
+                let separate = person.id != requester.id && person.id != subject.id;
+                if !separate || !person.enabled || !person.member || slot.contains(&person.id) {
+                    continue;
+                }
+                let asked = candidates.iter().any(|candidate| candidate.human.id == person.id);
+                if !asked {
+                    if candidates.len() >= MOST_ASKED || self.has_enough_prompts(person.id).await? {
+                        continue;
+                    }
+                    let Some(account) = self.account_of(&person, usable).await? else { continue };
+                    let prompt = PromptId::fresh(&*self.ports.entropy);
+                    candidates.push(Candidate { human: Human::from(&person), account, prompt });
+                }
+                slot.push(person.id);
+            }
+            slots.push(slot);
+        }
+        let people: Vec<PersonId> = candidates.iter().map(|candidate| candidate.human.id).collect();
+        if assign(&slots, &people).is_none() {
+            return Ok(Err(Reason::NobodyCanApprove(who_would_have_to(rule, manager))));
+        }
+        Ok(Ok((slots, candidates)))
+    }
+
+    async fn meant(
+        &self,
+        alternatives: &[Approver],
+        manager: Option<&Person>,
+    ) -> Result<Vec<Person>, PortError> {
+        let mut people = Vec::new();
+        for alternative in alternatives {
+            match *alternative {
+                Approver::Manager => people.extend(manager.cloned()),
+                Approver::User(id) => people.extend(self.ports.directory.person(id).await?),
+                Approver::Group(group) => people.extend(self.ports.directory.members(group).await?),
+            }
+        }
+        Ok(people)
+    }
+
+    async fn has_enough_prompts(&self, approver: PersonId) -> Result<bool, PortError> {
+        let open = self.ports.store.open_requests(&Whom::Approver(approver)).await?;
+        Ok(open.len() >= self.policy.prompts_per_approver as usize)
+    }
+
+    /// Whether the approvals that were given are still enough, by people who still may give them.
+    async fn approvals_stand(
+        &self,
+        grant: &Grant,
+        rule: &Rule,
+        requester: &Person,
+        subject: &Person,
+        manager: Option<&Person>,
+    ) -> Looked<()> {
+        let mut slots: Vec<Vec<PersonId>> = vec![Vec::new(); rule.approvals.len()];
+        let mut people = Vec::new();
+        for approval in &grant.approvals {
+            let person = self.ports.directory.person(approval.by.id).await?;
+            let able = person.filter(|person| {
+                person.enabled && person.member && person.id != requester.id && person.id != subject.id
+            });
+            let Some(person) = able else {
+                return Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
+            };
+            let mut entitled = false;
+            for (slot, alternatives) in slots.iter_mut().zip(&rule.approvals) {
+                if self.is_meant(&person, &alternatives.0, manager).await? {
+                    slot.push(person.id);
+                    entitled = true;
+                }
+            }
+            if !entitled {
+                return Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
+            }
+            people.push(person.id);
+        }
+        Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
+    }
+
+    async fn is_meant(
+        &self,
+        person: &Person,
+        alternatives: &[Approver],
+        manager: Option<&Person>,
+    ) -> Result<bool, PortError> {
+        let groups: Vec<GroupId> = alternatives
+            .iter()
+            .filter_map(|alternative| match *alternative {
+                Approver::Group(group) => Some(group),
+                Approver::Manager | Approver::User(_) => None,
+            })
+            .collect();
+        let by_name = alternatives.iter().any(|alternative| match *alternative {
+            Approver::Manager => manager.is_some_and(|manager| manager.id == person.id),
+            Approver::User(id) => id == person.id,
+            Approver::Group(_) => false,
+        });
+        Ok(by_name || !self.ports.directory.groups_among(person.id, &groups).await?.is_empty())
+    }
+}
+
+fn able(subject: &Person) -> Result<(), Reason> {
+    if !subject.enabled {
+        Err(Reason::SubjectDisabled)
+    } else if !subject.member {
+        Err(Reason::SubjectGuest)
+    } else {
+        Ok(())
+    }
+}
+
+/// Pins a contact for every route of code and PIN that has one; each half needs at least one way.
+fn pin_contacts(
+    rule: &Rule,
+    contacts: &[Contact],
+) -> Result<Vec<(Route, crate::people::PinnedContact)>, Reason> {
+    let mut pinned = Vec::new();
+    for routes in [&rule.ticket, &rule.pin] {
+        let (mut reachable, mut masked) = (false, false);
+        for route in routes {
+            let Some(kind) = route.kind() else {
+                reachable = true;
+                continue;
+            };
+            let mut of_kind = contacts.iter().filter(|contact| contact.kind == kind);
+            masked |= kind == ContactKind::Phone && of_kind.clone().any(|contact| !contact.is_readable());
+            if let Some(contact) = of_kind.find(|contact| contact.is_readable()) {
+                pinned.push((*route, contact.pin()));
+                reachable = true;
+            }
+        }
+        if !reachable && masked {
+            return Err(Reason::ContactMasked);
+        }
+        if !reachable {
+            return Err(Reason::NoContact(*routes.first().unwrap_or(&Route::Sms)));
+        }
+    }
+    Ok(pinned)
+}
+
+fn who_would_have_to(rule: &Rule, manager: Option<&Person>) -> String {
+    let one = |approver: &Approver| match approver {
+        Approver::Manager => match manager {
+            Some(manager) => format!("their manager {}", manager.name),
+            None => "their manager (none is set in the directory)".to_owned(),
+        },
+        Approver::Group(group) => format!("a member of group {group}"),
+        Approver::User(person) => format!("the person {person}"),
+    };
+    let approvals: Vec<String> = rule
+        .approvals
+        .iter()
+        .map(|alternatives| alternatives.0.iter().map(one).collect::<Vec<_>>().join(" or "))
+        .collect();
+    approvals.join(", and ")
+}

@@ -1,0 +1,164 @@
+//! What happens to a verified message from a chat?
+
+use crate::card::{Card, Choice};
+use crate::desk::{Desk, Stopped};
+use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId};
+use crate::inbound::{Inbound, Wish};
+use crate::people::Naming;
+use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
+use crate::request::{Candidate, Event, Refusal, Request};
+use crate::ticket::Pin;
+use crate::words;
+use std::time::Duration;
+
+/// What the sender is told at once.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// This.
+    Say(Card),
+    /// Nothing: what follows is seen where it happens.
+    Nothing,
+}
+
+impl Desk {
+    /// Takes a message in. What it promises is durable when it returns.
+    ///
+    /// # Errors
+    /// Store or ledger failed: nothing was accepted, and [`words::not_confirmed`] says so to the sender.
+    pub async fn receive(&self, inbound: Inbound) -> Result<Answer, PortError> {
+        let Inbound { delivery, sender, wish, reply } = inbound;
+        match wish {
+            Wish::Help => Ok(Answer::Say(words::help(&self.settings.command))),
+            Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
+            Wish::Ask { subject, reason } => self.ask(delivery, sender, subject, &reason).await,
+            Wish::Press { choice, value } => {
+                match self.press(&delivery, &sender, choice, &value, &reply).await {
+                    Ok(()) | Err(Stopped::Seen) => Ok(Answer::Nothing),
+                    Err(Stopped::Refused(refusal)) => Ok(Answer::Say(words::refusal(refusal))),
+                    Err(Stopped::Gone | Stopped::SubjectBusy(_)) => {
+                        Ok(Answer::Say(words::refusal(Refusal::Over)))
+                    }
+                    Err(Stopped::Port(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Tells the sender something privately; what cannot be told is logged and forgotten.
+    pub async fn whisper(&self, reply: &Reply, card: &Card) {
+        let told = match self.chat(&reply.to.chat) {
+            Ok(chat) => chat.whisper(reply, card).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a private answer could not be given");
+        }
+    }
+
+    async fn ask(
+        &self,
+        delivery: DeliveryId,
+        sender: ChatUser,
+        subject: Naming,
+        reason: &str,
+    ) -> Result<Answer, PortError> {
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !(words::SHORTEST_REASON..=words::LONGEST_REASON).contains(&reason.chars().count()) {
+            return Ok(Answer::Say(words::reason_length()));
+        }
+        let now = self.now();
+        let id = RequestId::fresh(&*self.ports.entropy);
+        let mut change = Request::open(id, sender, subject, reason, now);
+        let pseudonym = self.pepper.pseudonym(&change.next.reason);
+        for record in &mut change.records {
+            record.facts.insert("reason".to_owned(), pseudonym.clone());
+            record.facts.insert("chat".to_owned(), change.next.requester.chat.to_string());
+        }
+        let head = self.ports.ledger.append(change.records.clone()).await?;
+        let card = words::checking(&change.next);
+        let commit = Commit {
+            request: change.next,
+            tasks: change.tasks,
+            head,
+            delivery: Some(delivery),
+            fresh_tries: false,
+        };
+        let most = self.policy.requests_per_hour;
+        let cap = RequesterCap { most, window: Duration::from_hours(1) };
+        let opened = self.ports.store.open(commit, cap, now).await?;
+        let answer = match opened {
+            Opened::New => return Ok(Answer::Say(card)),
+            Opened::Seen(_) => words::seen_before(),
+            Opened::TooMany => words::too_many_requests(most),
+        };
+        self.supersede(&change.records, now).await?;
+        Ok(Answer::Say(answer))
+    }
+
+    async fn press(
+        &self,
+        delivery: &DeliveryId,
+        sender: &ChatUser,
+        choice: Choice,
+        value: &str,
+        reply: &Reply,
+    ) -> Result<(), Stopped> {
+        let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
+        let stored = self.load(&id).await?;
+        // Who may press is decided by the verified sender; the prompt only says which card it was.
+        let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
+        match choice {
+            Choice::Approve => self.change_for(&id, Some(delivery), Event::Approve(by)).await.map(drop),
+            Choice::Deny => self.change_for(&id, Some(delivery), Event::Deny(by)).await.map(drop),
+            Choice::ShowPin => self.show_pin(&id, delivery, by, reply).await,
+        }
+    }
+
+    /// Mints a PIN at this moment and opens the private modal that shows it.
+    async fn show_pin(
+        &self,
+        id: &RequestId,
+        delivery: &DeliveryId,
+        by: PersonId,
+        reply: &Reply,
+    ) -> Result<(), Stopped> {
+        let pin = Pin::mint(&*self.ports.entropy);
+        let chat = self.chat(&reply.to.chat)?;
+        let stored = self.load(id).await?;
+        let case = stored.request.case().ok_or(Refusal::Moot)?;
+        let card = words::pin(case, &pin);
+        let hash =
+            self.ports.pins.hash(pin).await.map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
+        self.change_for(id, Some(delivery), Event::PinMinted(hash.clone(), Some(by))).await?;
+        chat.reveal(reply, &card).await?;
+        match self.change(id, Event::PinSent(hash)).await {
+            // Showing it again while the claim is open changes nothing more.
+            Ok(_) | Err(Stopped::Refused(Refusal::Moot)) => Ok(()),
+            Err(stopped) => Err(stopped),
+        }
+    }
+
+    /// The first chat account of the person that may act, with its chat.
+    pub(crate) async fn account_of(
+        &self,
+        person: &crate::people::Person,
+        usable: impl Fn(&dyn Chat) -> bool,
+    ) -> Result<Option<ChatUser>, PortError> {
+        for chat in self.ports.chats.iter().filter(|chat| usable(&***chat)) {
+            if let Some(account) = chat.account_of(person).await? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn read_button(value: &str) -> Option<(RequestId, PromptId)> {
+    let (id, prompt) = value.split_once('.')?;
+    Some((id.parse().ok()?, PromptId::from_button(prompt)))
+}
+
+fn presser(stored: &Stored, sender: &ChatUser, prompt: &PromptId) -> Option<PersonId> {
+    let mine = |candidate: &&Candidate| candidate.account == *sender && candidate.prompt == *prompt;
+    stored.request.case()?.approvers.iter().find(mine).map(|candidate| candidate.human.id)
+}

@@ -1,0 +1,362 @@
+//! How is each task performed?
+//!
+//! Every task looks at the request as it is when it is performed, so doing it twice does no harm, and a task
+//! whose time has passed finds nothing to do.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::desk::{Desk, Stopped};
+use crate::ids::PersonId;
+use crate::ledger::Phase;
+use crate::pass::PassMeta;
+use crate::people::Contact;
+use crate::policy::Route;
+use crate::ports::{Leased, PortError, Stored};
+use crate::request::{
+    Event, Grant, Loose, MessageRef, Posted, Reason, Request, SETTLE_AFTER, State, WATCH_EVERY,
+};
+use crate::task::Task;
+use crate::ticket::{Code, Pin};
+use crate::words;
+
+/// Pause before a task that failed is tried again, unless the other side names one.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// Pause before a task is tried again that somebody has to mend something for.
+const AFTER_MENDING: Duration = Duration::from_mins(1);
+/// How long facts are asked for before the request is given up.
+const FACTS_WITHIN: Duration = Duration::from_mins(10);
+/// A pass that Graph made for an unknown create appears within this time of it.
+const LANDS_WITHIN: Duration = Duration::from_mins(10);
+/// How far Graph's clock may be from ours.
+const SKEW: Duration = Duration::from_mins(2);
+
+/// What is left of a task.
+pub(super) enum Done {
+    /// Nothing.
+    Done,
+    /// It is due again after a while.
+    In(Duration),
+}
+
+impl Desk {
+    /// Performs a leased task and settles it.
+    ///
+    /// # Errors
+    /// The store failed while settling: the lease runs out and the task comes again.
+    pub async fn perform(&self, leased: Leased) -> Result<(), PortError> {
+        let again = match self.work(&leased).await {
+            Ok(Done::Done)
+            | Err(Stopped::Refused(_) | Stopped::Seen | Stopped::Gone | Stopped::SubjectBusy(_)) => None,
+            Ok(Done::In(pause)) => Some(pause),
+            Err(Stopped::Port(error)) => Some(pause_after(&leased, &error)),
+        };
+        match again {
+            None => self.ports.store.done(&leased.key).await,
+            Some(pause) => {
+                let at = self.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+                self.ports.store.again(&leased.key, at).await
+            }
+        }
+    }
+
+    async fn work(&self, leased: &Leased) -> Result<Done, Stopped> {
+        let stored = self.load(&leased.key.request).await?;
+        let id = &stored.request.id;
+        let event = match &leased.task {
+            Task::FetchFacts => return self.fetch_facts(&stored.request).await,
+            Task::Prompt { approver } => return self.prompt(&stored.request, *approver).await,
+            Task::Refresh => return self.refresh(&stored.request).await,
+            Task::Tell { to, news } => return self.tell_or_give_up(&stored, to, *news).await,
+            Task::SendCode => return self.send_code(&stored.request).await,
+            Task::SendPin => return self.send_pin(&stored.request).await,
+            Task::Sweep => return self.sweep(leased, &stored.request).await,
+            Task::Delete => return self.delete(&stored.request).await,
+            Task::RevokeSessions => return self.revoke_sessions(leased, &stored.request).await,
+            Task::NotifyOwner => return self.notify_owner(&stored).await,
+            Task::Watch => return self.watch(&stored.request).await,
+            Task::LapseApproval => Event::ApprovalTimeOver,
+            Task::LapseTicket => Event::TicketTimeOver,
+            Task::Unseen => Event::UnseenTimeOver,
+            Task::Settle => {
+                let due =
+                    |at: Timestamp| self.now() >= at.saturating_add(SETTLE_AFTER).unwrap_or(Timestamp::MAX);
+                match &stored.request.state {
+                    State::Issuing { attempt, .. } if due(attempt.at) => Event::OutcomeUnknown,
+                    State::Received
+                    | State::AwaitingApproval { .. }
+                    | State::Approved(_)
+                    | State::ClaimOpen(_)
+                    | State::Issuing { .. }
+                    | State::Unsettled { .. }
+                    | State::Issued { .. }
+                    | State::Shown { .. }
+                    | State::Revoking { .. }
+                    | State::Closed { .. } => return Ok(Done::Done),
+                }
+            }
+        };
+        self.change(id, event).await.map(|_| Done::Done)
+    }
+
+    async fn fetch_facts(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Received = request.state else { return Ok(Done::Done) };
+        let event = match self.facts(request).await {
+            Ok(Ok(case)) => Event::FactsArrived(Box::new(case)),
+            Ok(Err(reason)) => Event::FactsForbid(reason),
+            Err(PortError::Retry { what, after, source }) => {
+                let waited =
+                    Duration::try_from(self.now().duration_since(request.received_at)).unwrap_or_default();
+                if waited < FACTS_WITHIN {
+                    return Err(PortError::Retry { what, after, source }.into());
+                }
+                Event::FactsForbid(Reason::LookupFailed)
+            }
+            Err(fatal @ PortError::Fatal { .. }) => {
+                tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "facts cannot be read");
+                Event::FactsForbid(Reason::LookupFailed)
+            }
+        };
+        match self.change(&request.id, event).await {
+            Err(Stopped::SubjectBusy(first)) => {
+                self.change(&request.id, Event::FactsForbid(Reason::AlreadyOpen(first))).await
+            }
+            other => other,
+        }
+        .map(|_| Done::Done)
+    }
+
+    async fn prompt(&self, request: &Request, approver: PersonId) -> Result<Done, Stopped> {
+        let State::AwaitingApproval { case, .. } = &request.state else { return Ok(Done::Done) };
+        if request.posted.iter().any(|posted| posted.approver == approver) {
+            return Ok(Done::Done);
+        }
+        let Some(candidate) = case.approvers.iter().find(|candidate| candidate.human.id == approver) else {
+            return Ok(Done::Done);
+        };
+        let card = words::approval(request, case, candidate, self.now());
+        let message: MessageRef = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await?;
+        self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
+    }
+
+    async fn refresh(&self, request: &Request) -> Result<Done, Stopped> {
+        let Some(case) = request.case() else { return Ok(Done::Done) };
+        for posted in &request.posted {
+            let Some(candidate) = case.approvers.iter().find(|c| c.human.id == posted.approver) else {
+                continue;
+            };
+            let card = words::approval(request, case, candidate, self.now());
+            self.chat(&posted.message.chat)?.edit(&posted.message, &card).await?;
+        }
+        Ok(Done::Done)
+    }
+
+    /// A message that can never be brought is given up: the request itself does not hang on it.
+    async fn tell_or_give_up(
+        &self,
+        stored: &Stored,
+        to: &crate::task::Audience,
+        news: crate::task::News,
+    ) -> Result<Done, Stopped> {
+        match self.tell(stored, to, news).await {
+            Err(Stopped::Port(fatal @ PortError::Fatal { .. })) => {
+                tracing::error!(request.id = %stored.request.id, error = &fatal as &dyn std::error::Error, "somebody could not be told");
+                Ok(Done::Done)
+            }
+            other => other,
+        }
+    }
+
+    async fn send_code(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Approved(grant) = &request.state else { return Ok(Done::Done) };
+        if grant.ticket.code.as_ref().is_some_and(|code| code.sent) {
+            return Ok(Done::Done);
+        }
+        let Some(route) = grant.next_code_route() else { return Ok(Done::Done) };
+        let id = &request.id;
+        if grant.case.contact(route).is_none() {
+            return self.change(id, Event::CodeUndeliverable(route)).await.map(|_| Done::Done);
+        }
+        let Some(contact) = self.pinned_contact(grant, route).await? else {
+            return self.change(id, Event::ContactChanged).await.map(|_| Done::Done);
+        };
+        let code = Code::mint(&*self.ports.entropy);
+        let hash = self.pepper.code_hash(&code);
+        self.change(id, Event::CodeMinted(hash.clone(), route)).await?;
+        let minutes = grant.case.terms.ticket_expires.as_secs() / 60;
+        let message = words::code_message(&code, &self.settings.public_url, minutes);
+        let event = match self.courier(route)?.send(&contact, &message).await {
+            Ok(receipt) => Event::CodeSent(hash, receipt.0),
+            Err(retry @ PortError::Retry { .. }) => return Err(retry.into()),
+            Err(fatal @ PortError::Fatal { .. }) => {
+                tracing::error!(request.id = %id, %route, error = &fatal as &dyn std::error::Error, "the code could not be sent");
+                Event::CodeUndeliverable(route)
+            }
+        };
+        self.change(id, event).await.map(|_| Done::Done)
+    }
+
+    async fn send_pin(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Approved(grant) = &request.state else { return Ok(Done::Done) };
+        if grant.ticket.pin.as_ref().is_some_and(|pin| pin.sent) {
+            return Ok(Done::Done);
+        }
+        let id = &request.id;
+        let minutes = grant.case.terms.ticket_expires.as_secs() / 60;
+        for route in grant.case.terms.pin_routes.iter().filter(|route| grant.case.contact(**route).is_some())
+        {
+            let Some(contact) = self.pinned_contact(grant, *route).await? else {
+                return self.change(id, Event::ContactChanged).await.map(|_| Done::Done);
+            };
+            let pin = Pin::mint(&*self.ports.entropy);
+            let message = words::pin_message(&pin, minutes);
+            let hash = self
+                .ports
+                .pins
+                .hash(pin)
+                .await
+                .map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
+            self.change(id, Event::PinMinted(hash.clone(), None)).await?;
+            match self.courier(*route)?.send(&contact, &message).await {
+                Ok(_) => return self.change(id, Event::PinSent(hash)).await.map(|_| Done::Done),
+                Err(retry @ PortError::Retry { .. }) => return Err(retry.into()),
+                Err(fatal @ PortError::Fatal { .. }) => {
+                    tracing::error!(request.id = %id, %route, error = &fatal as &dyn std::error::Error, "the PIN could not be sent");
+                }
+            }
+        }
+        self.change(id, Event::PinUndeliverable).await.map(|_| Done::Done)
+    }
+
+    /// The contact that was pinned for the route, if it is still on file as it was.
+    async fn pinned_contact(&self, grant: &Grant, route: Route) -> Result<Option<Contact>, PortError> {
+        let case = &grant.case;
+        let Some(subject) = self.ports.directory.person(case.subject.id).await? else { return Ok(None) };
+        let pinned = case.contact(route);
+        let contacts = self.contacts(&subject, &case.terms.sources).await?;
+        Ok(contacts.into_iter().find(|contact| Some(&contact.pin()) == pinned))
+    }
+
+    async fn delete(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Revoking { grant, pass, .. } = &request.state else { return Ok(Done::Done) };
+        self.ports.directory.delete_pass(grant.case.subject.id, pass).await?;
+        self.change(&request.id, Event::Deleted).await.map(|_| Done::Done)
+    }
+
+    async fn revoke_sessions(&self, leased: &Leased, request: &Request) -> Result<Done, Stopped> {
+        let Some(case) = request.case() else { return Ok(Done::Done) };
+        self.ports.directory.revoke_sessions(case.subject.id).await?;
+        self.record(
+            &request.id,
+            leased.key.version,
+            Phase::Outcome,
+            "sessions.revoke",
+            &[("result", "revoked")],
+        )
+        .await?;
+        Ok(Done::Done)
+    }
+
+    /// Looks for what creates with unknown outcome left behind, and deletes it.
+    async fn sweep(&self, leased: &Leased, request: &Request) -> Result<Done, Stopped> {
+        let Some(grant) = request.grant() else { return Ok(Done::Done) };
+        if let State::Issuing { .. } = request.state {
+            // A look now could take the pass that is just being made for a stray one.
+            return Ok(Done::In(TRY_AGAIN));
+        }
+        let subject = grant.case.subject.id;
+        let passes = self.ports.directory.passes(subject).await?;
+        let ours = current_pass(&request.state);
+        let stray = |pass: &&PassMeta| {
+            Some(&pass.id) != ours && grant.loose.iter().any(|loose| left_behind(pass, loose))
+        };
+        let mut deleted = 0;
+        for pass in passes.iter().filter(stray) {
+            let facts = [("pass", pass.id.as_str()), ("why", "left behind by a create with unknown outcome")];
+            self.record(&request.id, leased.key.version, Phase::Intent, "pass.delete", &facts).await?;
+            self.ports.directory.delete_pass(subject, &pass.id).await?;
+            let facts = [("pass", pass.id.as_str()), ("result", "deleted")];
+            self.record(&request.id, leased.key.version, Phase::Outcome, "pass.delete", &facts).await?;
+            deleted += 1;
+        }
+        self.change(&request.id, Event::Swept(deleted)).await.map(|_| Done::Done)
+    }
+
+    async fn watch(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Shown { grant, pass, .. } = &request.state else { return Ok(Done::Done) };
+        let now = self.now();
+        let passes = self.ports.directory.passes(grant.case.subject.id).await?;
+        let event = match passes.iter().find(|listed| listed.id == pass.id) {
+            Some(listed) if listed.usability == crate::pass::Usability::OneTimeUsed => Event::PassUsed,
+            Some(listed) if listed.is_alive(now) => {
+                let left = Duration::try_from(pass.ends_at.duration_since(now)).unwrap_or_default();
+                return Ok(Done::In(left.clamp(Duration::from_secs(1), WATCH_EVERY)));
+            }
+            Some(_) | None => Event::PassOver,
+        };
+        self.change(&request.id, event).await.map(|_| Done::Done)
+    }
+}
+
+fn pause_after(leased: &Leased, error: &PortError) -> Duration {
+    tracing::warn!(
+        request.id = %leased.key.request,
+        task = leased.task.name(),
+        error = error as &dyn std::error::Error,
+        "a task will be tried again"
+    );
+    match error {
+        PortError::Retry { after, .. } => after.unwrap_or(TRY_AGAIN).max(Duration::from_secs(1)),
+        PortError::Fatal { .. } => AFTER_MENDING,
+    }
+}
+
+/// Whether the pass is what that create made: not there before, made about then, with the same terms.
+fn left_behind(pass: &PassMeta, loose: &Loose) -> bool {
+    let attempt = &loose.attempt;
+    let earliest = attempt.at.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
+    let latest = attempt.at.saturating_add(LANDS_WITHIN).unwrap_or(Timestamp::MAX);
+    let like_it = pass.lifetime == attempt.wish.lifetime && pass.one_time == attempt.wish.one_time;
+    let new = !attempt.before.contains(&pass.id) && (earliest..=latest).contains(&pass.created_at) && like_it;
+    new || attempt.replaces.as_ref() == Some(&pass.id)
+}
+
+fn current_pass(state: &State) -> Option<&crate::ids::PassId> {
+    match state {
+        State::Issued { pass, .. } | State::Shown { pass, .. } => Some(&pass.id),
+        // The pass that is being revoked has its own intent and deletion.
+        State::Revoking { pass, .. } => Some(pass),
+        State::Received
+        | State::AwaitingApproval { .. }
+        | State::Approved(_)
+        | State::ClaimOpen(_)
+        | State::Issuing { .. }
+        | State::Unsettled { .. }
+        | State::Closed { .. } => None,
+    }
+}
+
+impl Task {
+    /// Its name, for logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::FetchFacts => "fetch_facts",
+            Self::Prompt { .. } => "prompt",
+            Self::Refresh => "refresh",
+            Self::Tell { .. } => "tell",
+            Self::LapseApproval => "lapse_approval",
+            Self::SendCode => "send_code",
+            Self::SendPin => "send_pin",
+            Self::LapseTicket => "lapse_ticket",
+            Self::Settle => "settle",
+            Self::Sweep => "sweep",
+            Self::Unseen => "unseen",
+            Self::Delete => "delete",
+            Self::RevokeSessions => "revoke_sessions",
+            Self::NotifyOwner => "notify_owner",
+            Self::Watch => "watch",
+        }
+    }
+}
