@@ -1,3 +1,9 @@
 //! The world: people first, and every outside service as a view of them that speaks real HTTP on loopback.
 
+pub mod slack;
+pub mod smtp;
+pub mod twilio;
 pub mod wire;
+
+/// The clock that the whole world shares: simulators never read the machine's own.
+pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
