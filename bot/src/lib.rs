@@ -1,1 +1,11 @@
-//! .
+//! The program: configuration, listeners, the worker, and the one file that puts adapters together.
+
+pub mod app;
+pub mod claim;
+pub mod cli;
+pub mod config;
+pub mod server;
+pub mod system;
+pub mod telemetry;
+pub mod webhooks;
+pub mod worker;

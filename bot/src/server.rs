@@ -1,0 +1,254 @@
+//! Which routes are there, and what holds for all of them?
+//!
+//! The route table is data, so that a test can send every forgery to every route. Handlers never see a body
+//! above its route's limit, and every answer carries the security headers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use axum::middleware::{self, Next};
+use axum::routing::{MethodRouter, get, post};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use metrics::gauge;
+use tapdesk_adapters::slack::Slack;
+use tapdesk_core::desk::Desk;
+use tapdesk_core::ports::{Clock, Ledger};
+use tokio_util::task::TaskTracker;
+
+use crate::claim::{self, From, Misses};
+use crate::{telemetry, webhooks};
+
+/// Bodies, in and out.
+pub type Body = axum::body::Body;
+
+/// How long a request may take to bring its body.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the public listener's handlers work with.
+pub struct Site {
+    /// The desk.
+    pub desk: Arc<Desk>,
+    /// Slack, where it is configured.
+    pub slack: Option<Arc<Slack>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Work that outlives its connection; shutdown waits for it.
+    pub tracker: TaskTracker,
+    /// Unknown codes by address prefix.
+    pub misses: Misses,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// One route of the public listener.
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, in the router's syntax.
+    pub path: &'static str,
+    /// The largest body that it reads.
+    pub largest_body: usize,
+    handler: fn() -> MethodRouter<Arc<Site>>,
+}
+
+/// Every route of the public listener.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let route = |method, path, largest_body, handler| Route { method, path, largest_body, handler };
+    vec![
+        route(Method::GET, "/c", 0, || get(claim::page)),
+        // A mail gateway may have turned the fragment into a path.
+        route(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway)),
+        route(Method::POST, "/c/status", 4 << 10, || post(claim::status)),
+        route(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
+        route(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
+        route(Method::POST, "/c/report", 4 << 10, || post(claim::report)),
+        route(Method::POST, "/slack/commands", 64 << 10, || post(webhooks::slack_command)),
+        route(Method::POST, "/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
+    ]
+}
+
+/// The public router.
+pub fn public(site: Arc<Site>) -> Router {
+    let headers = Arc::new(security_headers(claim::PAGE));
+    let mut router = Router::new();
+    for Route { path, largest_body, handler, .. } in routes() {
+        let limited = handler().layer(middleware::from_fn_with_state(largest_body, within_limit));
+        router = router.route(path, limited);
+    }
+    router.with_state(site).layer(middleware::from_fn_with_state(headers, secured))
+}
+
+/// What the admin listener's handlers work with.
+pub struct Admin {
+    /// The desk.
+    pub desk: Arc<Desk>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// The admin router: health, metrics, lockdown.
+pub fn admin(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/lockdown", get(lockdown).put(lock_down).delete(lift_lockdown))
+        .with_state(admin)
+}
+
+/// The headers of every answer; the policy allows the page's one script and one style by hash.
+fn security_headers(page: &str) -> Vec<(HeaderName, HeaderValue)> {
+    let (script, style) = (element_hash(page, "script"), element_hash(page, "style"));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; \
+         img-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    );
+    let fixed = [
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-embedder-policy", "require-corp"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("x-robots-tag", "noindex, nofollow, noarchive"),
+        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        (
+            "permissions-policy",
+            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+             microphone=(), midi=(), payment=(), usb=(), clipboard-read=(), clipboard-write=(self)",
+        ),
+    ];
+    let mut headers: Vec<(HeaderName, HeaderValue)> = fixed
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
+    headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.push((CONTENT_SECURITY_POLICY, policy));
+    }
+    headers
+}
+
+/// SHA-256 of what stands in the page's one element of that name, as the policy wants it.
+fn element_hash(page: &str, name: &str) -> String {
+    let content = page
+        .split_once(&format!("<{name}>"))
+        .and_then(|(_, rest)| rest.split_once(&format!("</{name}>")))
+        .map_or("", |(content, _)| content);
+    BASE64_STANDARD.encode(digest::digest(&digest::SHA256, content.as_bytes()))
+}
+
+async fn secured(
+    State(headers): State<Arc<Vec<(HeaderName, HeaderValue)>>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let mut response = next.run(request).await;
+    for (name, value) in headers.iter() {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+/// Reads the whole body before the handler runs: too large is 413, too slow is 408.
+async fn within_limit(State(largest): State<usize>, request: Request, next: Next) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, largest)).await;
+    let refuse = |status: StatusCode| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        response
+    };
+    match read {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for From {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, StatusCode> {
+        let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        let peer = socket.0.ip();
+        if !site.trusted_proxies.contains(&peer) {
+            return Ok(Self(peer));
+        }
+        // The last address that no trusted proxy vouches for is the client; what stands before it, anybody can write.
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<IpAddr> = forwarded.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+        let client = hops.iter().rev().find(|hop| !site.trusted_proxies.contains(hop));
+        Ok(Self(client.copied().unwrap_or(peer)))
+    }
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
+    // The store answers, and the ledger has not fallen behind what the store holds.
+    match admin.desk.store().anchor().await {
+        Ok(anchor) if admin.ledger.head().seq >= anchor.seq => (StatusCode::OK, "ready\n"),
+        Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, "the ledger is behind the store\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> String {
+    let head = admin.ledger.head();
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 ledger lines are far away")]
+    gauge!("tapdesk_ledger_lines").set(head.seq as f64);
+    if let Ok(lockdown) = admin.desk.store().lockdown().await {
+        gauge!("tapdesk_lockdown").set(if lockdown.is_some() { 1.0 } else { 0.0 });
+    }
+    // The hash is a label of one series that is written here: a recorder would keep every head there ever was.
+    format!(
+        "{}# HELP tapdesk_ledger_head The ledger's last line; keep it elsewhere and compare with: tapdesk ledger verify --head\n\
+         # TYPE tapdesk_ledger_head gauge\ntapdesk_ledger_head{{hash=\"{}\"}} {}\n",
+        telemetry::metrics().render(),
+        head.hash,
+        head.seq
+    )
+}
+
+async fn lockdown(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
+    match admin.desk.store().lockdown().await {
+        Ok(Some(since)) => (StatusCode::OK, format!("on since {since}\n")),
+        Ok(None) => (StatusCode::OK, "off\n".to_owned()),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n".to_owned()),
+    }
+}
+
+async fn lock_down(peer: ConnectInfo<SocketAddr>, state: State<Arc<Admin>>) -> (StatusCode, String) {
+    switch(peer, state, true).await
+}
+
+async fn lift_lockdown(peer: ConnectInfo<SocketAddr>, state: State<Arc<Admin>>) -> (StatusCode, String) {
+    switch(peer, state, false).await
+}
+
+async fn switch(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    State(admin): State<Arc<Admin>>,
+    on: bool,
+) -> (StatusCode, String) {
+    // The admin listener may be open to a metrics collector; switching is for who is on the machine.
+    if !peer.ip().is_loopback() {
+        return (StatusCode::FORBIDDEN, "only from this machine\n".to_owned());
+    }
+    match admin.desk.set_lockdown(on).await {
+        Ok(()) => lockdown(State(admin)).await,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the lockdown could not be switched");
+            (StatusCode::SERVICE_UNAVAILABLE, "not switched: store or ledger failed\n".to_owned())
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How does a webhook become a durable promise? Raw bytes → verify → parse → desk → acknowledge.
+//!
+//! The acknowledgement never waits for anything outside this machine: it waits for the store, and only so long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use metrics::counter;
+use tapdesk_adapters::slack::{self, Parsed, Surface};
+use tapdesk_core::card::{Card, Choice};
+use tapdesk_core::desk::Answer;
+use tapdesk_core::inbound::{Inbound, Wish};
+use tapdesk_core::ports::Reply;
+use tapdesk_core::words;
+
+use crate::server::{Body, Site};
+
+/// A promise that the store has not confirmed by then is not made.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
+
+/// `POST /slack/commands`: answered in the response, for the sender alone.
+pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let inbound = match slack_inbound(&site, Surface::Commands, &headers, &body) {
+        Ok(inbound) => inbound,
+        Err(response) => return response,
+    };
+    let card = match take_in(&site, inbound).await {
+        Taken::Answered(Answer::Say(card)) => card,
+        Taken::Answered(Answer::Nothing) => return empty(StatusCode::OK),
+        Taken::Unconfirmed => words::not_confirmed(),
+    };
+    let mut response = Response::new(Body::from(slack::acknowledge(&card).to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// `POST /slack/interactions`: acknowledged empty; whatever is to be said is whispered.
+pub async fn slack_interaction(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let inbound = match slack_inbound(&site, Surface::Interactions, &headers, &body) {
+        Ok(inbound) => inbound,
+        Err(response) => return response,
+    };
+    let whisper_to = copy(&inbound.reply);
+    // Showing a PIN calls the platform, so its promise is the modal that opens, not this acknowledgement.
+    let waits = !matches!(inbound.wish, Wish::Press { choice: Choice::ShowPin, .. });
+    let desk_site = Arc::clone(&site);
+    let answering = site.tracker.spawn(async move {
+        let card = match take_in(&desk_site, inbound).await {
+            Taken::Answered(Answer::Say(card)) => Some(card),
+            Taken::Answered(Answer::Nothing) => None,
+            Taken::Unconfirmed => Some(words::not_confirmed()),
+        };
+        card.map(|card| whisper_later(&desk_site, whisper_to, card));
+    });
+    if waits {
+        // A panic inside is logged where it happened; the platform repeats nothing either way.
+        let _ = answering.await;
+    }
+    empty(StatusCode::OK)
+}
+
+/// What became of a message.
+enum Taken {
+    Answered(Answer),
+    Unconfirmed,
+}
+
+/// Gives the message to the desk, in a task of its own: a commit that takes longer is not torn off.
+async fn take_in(site: &Arc<Site>, inbound: Inbound) -> Taken {
+    let shows_pin = matches!(inbound.wish, Wish::Press { choice: Choice::ShowPin, .. });
+    let desk = Arc::clone(&site.desk);
+    let receiving = site.tracker.spawn(async move { desk.receive(inbound).await });
+    let limit = if shows_pin { Duration::from_secs(20) } else { CONFIRM_WITHIN };
+    match tokio::time::timeout(limit, receiving).await {
+        Ok(Ok(Ok(answer))) => Taken::Answered(answer),
+        Ok(Ok(Err(error))) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a message could not be taken in");
+            Taken::Unconfirmed
+        }
+        Ok(Err(_)) | Err(_) => Taken::Unconfirmed,
+    }
+}
+
+fn whisper_later(site: &Arc<Site>, reply: Reply, card: Card) {
+    let desk = Arc::clone(&site.desk);
+    site.tracker.spawn(async move { desk.whisper(&reply, &card).await });
+}
+
+fn slack_inbound(
+    site: &Site,
+    surface: Surface,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Inbound, Response<Body>> {
+    let route = match surface {
+        Surface::Commands => "/slack/commands",
+        Surface::Interactions => "/slack/interactions",
+    };
+    let counted = |result: &'static str| counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1);
+    let Some(slack) = &site.slack else { return Err(empty(StatusCode::NOT_FOUND)) };
+    let (result, response) = match slack.receive(surface, headers, body) {
+        Ok(Parsed::Inbound(inbound)) => {
+            counted("accepted");
+            return Ok(*inbound);
+        }
+        Ok(Parsed::SslCheck) => ("ssl_check", empty(StatusCode::OK)),
+        Ok(Parsed::NotForUs) => ("not_for_us", empty(StatusCode::OK)),
+        Ok(Parsed::UrlVerification { challenge }) => {
+            let mut response = Response::new(Body::from(challenge));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            ("url_verification", response)
+        }
+        Ok(Parsed::Refused(why)) => {
+            tracing::warn!(route, ?why, "a signed message came from an app or team that is not on the list");
+            ("not_ours", empty(StatusCode::FORBIDDEN))
+        }
+        Ok(Parsed::Malformed) => ("malformed", empty(StatusCode::BAD_REQUEST)),
+        Err(why) => {
+            tracing::warn!(route, ?why, "a message was not signed as it should be");
+            ("not_verified", empty(StatusCode::UNAUTHORIZED))
+        }
+    };
+    counted(result);
+    Err(response)
+}
+
+fn copy(reply: &Reply) -> Reply {
+    Reply { modal: reply.modal.clone(), whisper: reply.whisper.clone(), to: reply.to.clone() }
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
