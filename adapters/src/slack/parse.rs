@@ -1,0 +1,639 @@
+//! What does a person want, once Slack's signature is known to be right?
+//!
+//! Slack sends commands as a form and button presses as JSON inside a form. Unknown fields are ignored and any
+//! field may be missing or null: organisation-wide installs leave out what others have.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use tapdesk_core::card::Choice;
+use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId};
+use tapdesk_core::inbound::{Inbound, Unclear, Wish};
+use tapdesk_core::people::Naming;
+use tapdesk_core::ports::Reply;
+use tapdesk_core::ticket::sha256_hex;
+use url::{Url, form_urlencoded};
+
+use super::{NAME, is_safe};
+
+/// Hosts that Slack gives out response addresses on; the second is for government workspaces.
+const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+/// What people put right after a person.
+const PUNCTUATION: [char; 6] = [',', ';', ':', '.', '!', '?'];
+/// RFC 5321 allows no longer address.
+const LONGEST_ADDRESS: usize = 254;
+
+/// Which of the app's addresses a request came in on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// The command's request URL.
+    Commands,
+    /// The interactivity request URL.
+    Interactions,
+}
+
+/// What a verified request is.
+pub enum Parsed {
+    /// A person wants something.
+    Inbound(Box<Inbound>),
+    /// Slack looks at our certificate.
+    SslCheck,
+    /// Slack asks whether the address is ours.
+    UrlVerification {
+        /// What it wants to read back.
+        challenge: String,
+    },
+    /// Something that we never asked for, such as a closed view.
+    NotForUs,
+    /// It concerns an app or people that the configuration does not allow.
+    Refused(NotOurs),
+    /// It is not what Slack documents.
+    Malformed,
+}
+
+/// Why a genuine request is not ours to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotOurs {
+    /// Another app.
+    App,
+    /// Neither the workspace nor its organisation is allowed.
+    Workspace,
+    /// The sender is at home in another company, as in a channel that two companies share.
+    Sender,
+}
+
+/// Which app this is, whose people it serves, and where their answers may go.
+pub(super) struct Ours {
+    pub(super) app_id: String,
+    pub(super) teams: Vec<String>,
+    pub(super) response_hosts: Vec<String>,
+}
+
+impl Ours {
+    /// Whether the configuration allows this workspace or organisation.
+    pub(super) fn allows(&self, team: &str) -> bool {
+        self.teams.iter().any(|ours| ours == team)
+    }
+
+    /// The address of an ephemeral answer, if it is on a host that we may post to. Posting to any host that a
+    /// payload names would let whoever forges one reach into our network.
+    pub(super) fn response_url(&self, text: &str) -> Option<Url> {
+        let url = Url::parse(text).ok()?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let host = url.host_str()?;
+        let slacks = RESPONSE_HOSTS.contains(&host) && url.scheme() == "https" && url.port().is_none();
+        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+        let named = |entry: &String| entry == host || Some(entry) == with_port.as_ref();
+        (slacks || is_safe(&url) && self.response_hosts.iter().any(named)).then_some(url)
+    }
+
+    /// The order of the checks is that of their cost to an attacker.
+    fn check(&self, origin: &Origin<'_>) -> Result<(), NotOurs> {
+        if origin.app != Some(self.app_id.as_str()) {
+            return Err(NotOurs::App);
+        }
+        let in_our_organisation = origin.enterprise.is_some_and(|id| self.allows(id));
+        if !in_our_organisation && !self.allows(origin.workspace) {
+            return Err(NotOurs::Workspace);
+        }
+        // Within an organisation, people's home workspaces differ from the one they act in; there, looking the
+        // account up decides. Outside of one, another home is another company.
+        let elsewhere = origin.home.is_some_and(|home| !self.allows(home));
+        if origin.enterprise.is_none() && elsewhere { Err(NotOurs::Sender) } else { Ok(()) }
+    }
+}
+
+/// Reads the raw body of a verified request.
+pub(super) fn parse(surface: Surface, body: &[u8], ours: &Ours) -> Parsed {
+    if body.trim_ascii_start().starts_with(b"{") {
+        return handshake(body);
+    }
+    let Some(form) = form(body) else { return Parsed::Malformed };
+    if form.get("ssl_check").is_some_and(|flag| flag == "1") {
+        return Parsed::SslCheck;
+    }
+    let inbound = match surface {
+        Surface::Commands => command(&form, body, ours),
+        Surface::Interactions => interaction(&form, body, ours),
+    };
+    inbound.map_or_else(|other| other, |inbound| Parsed::Inbound(Box::new(inbound)))
+}
+
+/// Where a request says that it comes from.
+struct Origin<'a> {
+    app: Option<&'a str>,
+    workspace: &'a str,
+    enterprise: Option<&'a str>,
+    home: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Handshake {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    challenge: Option<String>,
+}
+
+/// A JSON body is never a command or a press, but may be Slack testing an address.
+fn handshake(body: &[u8]) -> Parsed {
+    match serde_json::from_slice(body) {
+        Ok(Handshake { kind: Some(kind), challenge: Some(challenge) }) if kind == "url_verification" => {
+            Parsed::UrlVerification { challenge }
+        }
+        Ok(_) => Parsed::NotForUs,
+        Err(_) => Parsed::Malformed,
+    }
+}
+
+/// The fields of a form. Two of one name are malformed, since readers disagree on which of them counts.
+fn form(body: &[u8]) -> Option<HashMap<String, String>> {
+    std::str::from_utf8(body).ok()?;
+    let mut fields = HashMap::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(fields)
+}
+
+fn command(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Result<Inbound, Parsed> {
+    let field = |name: &str| some(form.get(name));
+    let workspace = field("team_id").ok_or(Parsed::Malformed)?;
+    let user = field("user_id").ok_or(Parsed::Malformed)?;
+    let enterprise = field("enterprise_id");
+    ours.check(&Origin { app: field("api_app_id"), workspace, enterprise, home: None })
+        .map_err(Parsed::Refused)?;
+    let wish = wish(field("text").unwrap_or_default(), workspace);
+    Ok(inbound(account(workspace, user), wish, field("trigger_id"), field("response_url"), body, ours))
+}
+
+#[derive(Deserialize)]
+struct Interaction {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    api_app_id: Option<String>,
+    team: Option<Named>,
+    enterprise: Option<Named>,
+    user: Option<User>,
+    view: Option<View>,
+    trigger_id: Option<String>,
+    response_url: Option<String>,
+    actions: Option<Vec<Action>>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: Option<String>,
+    team_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct View {
+    app_installed_team_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    action_id: Option<String>,
+    value: Option<String>,
+}
+
+fn interaction(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Result<Inbound, Parsed> {
+    let payload = form.get("payload").ok_or(Parsed::Malformed)?;
+    let said: Interaction = serde_json::from_str(payload).map_err(|_| Parsed::Malformed)?;
+    if some(said.kind.as_ref()).ok_or(Parsed::Malformed)? != "block_actions" {
+        return Err(Parsed::NotForUs);
+    }
+    let user = said.user.as_ref().ok_or(Parsed::Malformed)?;
+    let home = some(user.team_id.as_ref());
+    let workspace = workspace(&said).or(home).ok_or(Parsed::Malformed)?;
+    let enterprise = said.enterprise.as_ref().and_then(|named| some(named.id.as_ref()));
+    ours.check(&Origin { app: some(said.api_app_id.as_ref()), workspace, enterprise, home })
+        .map_err(Parsed::Refused)?;
+    let id = some(user.id.as_ref()).ok_or(Parsed::Malformed)?;
+    let wish = said.actions.iter().flatten().find_map(press).ok_or(Parsed::NotForUs)?;
+    let (trigger, response) = (some(said.trigger_id.as_ref()), some(said.response_url.as_ref()));
+    Ok(inbound(account(workspace, id), wish, trigger, response, body, ours))
+}
+
+/// Where the app is installed, as far as the payload says. An organisation-wide install has `team: null`.
+fn workspace(said: &Interaction) -> Option<&str> {
+    let team = said.team.as_ref().and_then(|named| some(named.id.as_ref()));
+    let installed = || said.view.as_ref().and_then(|view| some(view.app_installed_team_id.as_ref()));
+    team.or_else(installed)
+}
+
+fn press(action: &Action) -> Option<Wish> {
+    let choice = Choice::named(action.action_id.as_deref()?)?;
+    Some(Wish::Press { choice, value: action.value.clone().unwrap_or_default() })
+}
+
+fn inbound(
+    sender: ChatUser,
+    wish: Wish,
+    trigger: Option<&str>,
+    response: Option<&str>,
+    body: &[u8],
+    ours: &Ours,
+) -> Inbound {
+    let whisper = response.and_then(|text| ours.response_url(text)).map(String::from);
+    let reply = Reply { modal: trigger.map(str::to_owned), whisper, to: sender.clone() };
+    Inbound { delivery: delivery(trigger, body), sender, wish, reply }
+}
+
+/// Slack makes a trigger id for every single interaction, so it names the delivery; it dies after 3 s and needs the
+/// bot token, so that keeping it gives nothing away. Without one the body has to do: a replay repeats it byte for
+/// byte, while every press and command carries a time or a response address of its own.
+fn delivery(trigger: Option<&str>, body: &[u8]) -> DeliveryId {
+    DeliveryId(match trigger {
+        Some(trigger) => format!("{NAME}:{trigger}"),
+        None => format!("{NAME}:sha256:{}", sha256_hex(body)),
+    })
+}
+
+/// What follows the command: `help`, or `for` somebody and why.
+fn wish(text: &str, workspace: &str) -> Wish {
+    let text = text.trim();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    match word.to_lowercase().as_str() {
+        "" | "help" => Wish::Help,
+        "for" => ask(rest.trim_start(), workspace).unwrap_or_else(Wish::Unclear),
+        _ => Wish::Unclear(Unclear::NoSuchCommand),
+    }
+}
+
+fn ask(text: &str, workspace: &str) -> Result<Wish, Unclear> {
+    if text.is_empty() {
+        return Err(Unclear::NoPerson);
+    }
+    let (person, reason) = first(text);
+    let subject = naming(person, workspace).ok_or(Unclear::NotAPerson)?;
+    if naming(first(reason).0, workspace).is_some() {
+        return Err(Unclear::SeveralPeople);
+    }
+    Ok(Wish::Ask { subject, reason: unescape(reason) })
+}
+
+/// The first name in `text` and what follows it, without the punctuation between them.
+fn first(text: &str) -> (&str, &str) {
+    let bracketed = text.starts_with('<').then(|| text.find('>')).flatten().map(|at| at + 1);
+    // The semicolon of `&amp;` belongs to a letter of the address.
+    let escape = |at: usize| ["&amp", "&lt", "&gt"].iter().any(|escape| text[..at].ends_with(escape));
+    let ends = |&(at, c): &(usize, char)| c.is_whitespace() || c == ',' || (c == ';' && !escape(at));
+    let bare = || text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+    let end = bracketed.unwrap_or_else(bare);
+    let name = text[..end].trim_end_matches(PUNCTUATION);
+    (name, text[end..].trim_start_matches(PUNCTUATION).trim_start())
+}
+
+/// A mention `<@U1>` or `<@U1|name>`, an address that Slack made a link of, or an address as it was typed.
+fn naming(word: &str, workspace: &str) -> Option<Naming> {
+    let Some(inside) = word.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
+        return address(word);
+    };
+    let target = inside.split('|').next()?;
+    match target.strip_prefix('@') {
+        Some(id) if is_account(id) => Some(Naming::Account(account(workspace, id))),
+        Some(_) => None,
+        None => address(target.strip_prefix("mailto:")?),
+    }
+}
+
+fn address(text: &str) -> Option<Naming> {
+    let text = unescape(text).to_lowercase();
+    let (local, domain) = text.split_once('@')?;
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]|\\\",;:".contains(c);
+    let sound = |part: &str| !part.is_empty() && !part.contains(forbidden);
+    (sound(local) && sound(domain) && text.len() <= LONGEST_ADDRESS).then_some(Naming::Address(text))
+}
+
+/// `U…`, or `W…` for accounts of an organisation.
+fn is_account(id: &str) -> bool {
+    id.starts_with(['U', 'W']) && id.len() > 1 && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Undoes the three escapes that Slack makes, each once: `&amp;lt;` was typed as `&lt;`.
+fn unescape(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+fn account(workspace: &str, id: &str) -> ChatUser {
+    ChatUser { chat: ChatName::from(NAME), workspace: workspace.to_owned(), id: id.to_owned() }
+}
+
+/// Slack leaves a field out, sends null or sends an empty text, and means the same.
+fn some(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn ours() -> Ours {
+        let teams = ["T1", "E1"].map(str::to_owned).into();
+        Ours { app_id: "A1".to_owned(), teams, response_hosts: vec!["127.0.0.1:4000".to_owned()] }
+    }
+
+    /// A command's form with some fields replaced, added or (with an empty text) left out.
+    fn command_with(changes: &[(&str, &str)]) -> Parsed {
+        let mut fields = HashMap::from([
+            ("token", "gIkuvaNzQIHg97ATvDxqgjtO"),
+            ("team_id", "T1"),
+            ("team_domain", "example"),
+            ("channel_id", "C2147483705"),
+            ("user_id", "U7"),
+            ("user_name", "steve"),
+            ("command", "/tap"),
+            ("text", "for jane@contoso.com lost phone"),
+            ("response_url", "https://hooks.slack.com/commands/1234/5678"),
+            ("trigger_id", "13345224609.738474920.8088930838d88f008e0"),
+            ("api_app_id", "A1"),
+            ("is_enterprise_install", "false"),
+        ]);
+        fields.extend(changes.iter().copied());
+        let fields = fields.iter().filter(|(_, value)| !value.is_empty());
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        parse(Surface::Commands, body.as_bytes(), &ours())
+    }
+
+    fn pressed(payload: &Value) -> Parsed {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let body = form.append_pair("payload", &payload.to_string()).finish();
+        parse(Surface::Interactions, body.as_bytes(), &ours())
+    }
+
+    /// A press as an organisation-wide install sends it, with changes.
+    fn press_with(changes: Value) -> Parsed {
+        let mut payload = json!({
+            "type": "block_actions",
+            "user": {"id": "W111", "username": "owner", "name": "owner", "team_id": "T1"},
+            "api_app_id": "A1",
+            "token": "fixed-value",
+            "container": {"type": "message", "message_ts": "1643113871.000700", "channel_id": "D1"},
+            "trigger_id": "111.222.xxx",
+            "team": null,
+            "enterprise": {"id": "E1", "name": "Sandbox Org"},
+            "is_enterprise_install": true,
+            "channel": {"id": "D1", "name": "directmessage"},
+            "state": {"values": {}},
+            "response_url": "https://hooks.slack.com/actions/E1/111/xxx",
+            "actions": [{
+                "action_id": "approve", "block_id": "b", "text": {"type": "plain_text", "text": "Approve"},
+                "value": "0123", "type": "button", "action_ts": "1643113877.645417",
+            }],
+        });
+        let Value::Object(changes) = changes else { panic!("changes are an object") };
+        payload.as_object_mut().unwrap().extend(changes);
+        pressed(&payload)
+    }
+
+    #[track_caller]
+    fn inbound(parsed: Parsed) -> Inbound {
+        match parsed {
+            Parsed::Inbound(inbound) => *inbound,
+            Parsed::Refused(why) => panic!("refused: {why:?}"),
+            _ => panic!("not an inbound message"),
+        }
+    }
+
+    #[track_caller]
+    fn refused(parsed: &Parsed) -> NotOurs {
+        let Parsed::Refused(why) = *parsed else { panic!("not refused") };
+        why
+    }
+
+    fn read(text: &str) -> Wish {
+        wish(text, "T1")
+    }
+
+    fn asks(subject: Naming, reason: &str) -> Wish {
+        Wish::Ask { subject, reason: reason.to_owned() }
+    }
+
+    fn jane() -> Naming {
+        Naming::Address("jane@contoso.com".to_owned())
+    }
+
+    #[test]
+    fn a_command_becomes_a_wish_with_its_sender_and_its_ways_back() {
+        let command = inbound(command_with(&[]));
+        assert_eq!(command.wish, asks(jane(), "lost phone"));
+        assert_eq!(command.sender, account("T1", "U7"));
+        assert_eq!(command.delivery.as_str(), "slack:13345224609.738474920.8088930838d88f008e0");
+        assert_eq!(command.reply.modal.as_deref(), Some("13345224609.738474920.8088930838d88f008e0"));
+        assert_eq!(command.reply.whisper.as_deref(), Some("https://hooks.slack.com/commands/1234/5678"));
+        assert_eq!(command.reply.to, command.sender);
+    }
+
+    #[test]
+    fn a_press_of_an_organisation_wide_install_has_no_team_and_is_read_all_the_same() {
+        let press = inbound(press_with(json!({})));
+        assert_eq!(press.wish, Wish::Press { choice: Choice::Approve, value: "0123".to_owned() });
+        assert_eq!(press.sender, account("T1", "W111"));
+        assert_eq!(press.delivery.as_str(), "slack:111.222.xxx");
+    }
+
+    #[test]
+    fn the_workspace_is_the_team_then_the_installed_one_then_the_senders_own() {
+        let of = |changes| inbound(press_with(changes)).sender.workspace;
+        let view = json!({"app_installed_team_id": "T8"});
+        assert_eq!(of(json!({"team": {"id": "T9", "domain": "example"}, "view": view})), "T9");
+        assert_eq!(of(json!({"view": view})), "T8");
+        assert_eq!(of(json!({"view": null})), "T1");
+    }
+
+    #[test]
+    fn the_person_is_a_mention_or_an_address_in_any_of_slacks_spellings() {
+        for text in [
+            "for jane@contoso.com lost phone",
+            "FOR Jane@Contoso.COM lost phone",
+            "  for   jane@contoso.com,  lost phone ",
+            "for jane@contoso.com: lost phone",
+            "for <mailto:Jane@contoso.com|jane@contoso.com> lost phone",
+            "for <mailto:jane@contoso.com>, lost phone",
+        ] {
+            assert_eq!(read(text), asks(jane(), "lost phone"), "{text}");
+        }
+        for text in
+            ["for <@U123> lost phone", "for <@U123|jane> lost phone", "For <@U123|jane d>, lost phone"]
+        {
+            assert_eq!(read(text), asks(Naming::Account(account("T1", "U123")), "lost phone"), "{text}");
+        }
+        assert_eq!(read("for jane@contoso.com"), asks(jane(), ""));
+        assert_eq!(
+            read("for o&amp;m@contoso.com x"),
+            asks(Naming::Address("o&m@contoso.com".to_owned()), "x")
+        );
+    }
+
+    #[test]
+    fn help_and_nothing_are_both_a_question() {
+        for text in ["", "  ", "help", "HELP me"] {
+            assert_eq!(read(text), Wish::Help, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_one_person_says_why() {
+        let longest = format!("for {}@b x", "a".repeat(253));
+        for (text, why) in [
+            ("unlock jane@contoso.com", Unclear::NoSuchCommand),
+            ("<@U123> lost phone", Unclear::NoSuchCommand),
+            ("for", Unclear::NoPerson),
+            ("for   ", Unclear::NoPerson),
+            ("for @jane lost phone", Unclear::NotAPerson),
+            ("for jane lost phone", Unclear::NotAPerson),
+            ("for jane@ x", Unclear::NotAPerson),
+            ("for a@b@c x", Unclear::NotAPerson),
+            ("for <!here> x", Unclear::NotAPerson),
+            ("for <!subteam^S1|@staff> x", Unclear::NotAPerson),
+            ("for <#C1|general> x", Unclear::NotAPerson),
+            ("for <https://a@b.example> x", Unclear::NotAPerson),
+            ("for <@> x", Unclear::NotAPerson),
+            ("for <@U1 x", Unclear::NotAPerson),
+            ("for &lt;@U1&gt; x", Unclear::NotAPerson),
+            (longest.as_str(), Unclear::NotAPerson),
+            ("for a@b c@d x", Unclear::SeveralPeople),
+            ("for a@b,c@d x", Unclear::SeveralPeople),
+            ("for a@b; c@d", Unclear::SeveralPeople),
+            ("for <@U1> <@U2> x", Unclear::SeveralPeople),
+            ("for <@U1>,<@U2>", Unclear::SeveralPeople),
+            ("for <@U1> <mailto:a@b|a@b> x", Unclear::SeveralPeople),
+        ] {
+            assert_eq!(read(text), Wish::Unclear(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_kept_as_typed_and_unescaped_once() {
+        let typed = "for jane@contoso.com R&amp;D &lt;b&gt; &amp;lt; asked <@U9|bob> (twice)…";
+        assert_eq!(read(typed), asks(jane(), "R&D <b> &lt; asked <@U9|bob> (twice)…"));
+    }
+
+    #[test]
+    fn other_apps_workspaces_and_companies_are_refused() {
+        assert_eq!(refused(&command_with(&[("api_app_id", "A2")])), NotOurs::App);
+        assert_eq!(refused(&command_with(&[("api_app_id", "")])), NotOurs::App);
+        assert_eq!(refused(&command_with(&[("team_id", "T2")])), NotOurs::Workspace);
+        assert_eq!(refused(&command_with(&[("team_id", "T2"), ("enterprise_id", "E2")])), NotOurs::Workspace);
+        inbound(command_with(&[("team_id", "T2"), ("enterprise_id", "E1")]));
+
+        assert_eq!(refused(&press_with(json!({"api_app_id": null}))), NotOurs::App);
+        let elsewhere = json!({"team": {"id": "T2"}, "enterprise": {"id": "E2"}});
+        assert_eq!(refused(&press_with(elsewhere)), NotOurs::Workspace);
+        let guest = json!({"id": "U5", "team_id": "T2"});
+        let shared = json!({"team": {"id": "T1"}, "enterprise": null, "user": guest});
+        assert_eq!(refused(&press_with(shared)), NotOurs::Sender);
+    }
+
+    #[test]
+    fn an_answer_goes_to_slacks_own_hosts_or_a_configured_one_and_nowhere_else() {
+        let kept = |url| inbound(press_with(json!({"response_url": url}))).reply.whisper.is_some();
+        for url in [
+            "https://hooks.slack.com/actions/1/2",
+            "https://hooks.slack-gov.com/actions/1/2",
+            "http://127.0.0.1:4000/respond/1",
+        ] {
+            assert!(kept(url), "{url}");
+        }
+        for url in [
+            "http://hooks.slack.com/actions/1/2",
+            "https://hooks.slack.com:8443/actions/1/2",
+            "https://hooks.slack.com.evil.example/1",
+            "https://hooks.slack.com@evil.example/1",
+            "https://user@hooks.slack.com/1",
+            "http://127.0.0.1:4001/respond/1",
+            "http://169.254.169.254/latest",
+            "file:///etc/passwd",
+            "hooks.slack.com",
+            "",
+        ] {
+            assert!(!kept(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_we_never_asked_for_is_ignored() {
+        for kind in
+            ["view_closed", "view_submission", "shortcut", "message_action", "block_suggestion", "new"]
+        {
+            assert!(matches!(press_with(json!({"type": kind})), Parsed::NotForUs), "{kind}");
+        }
+        for actions in [json!(null), json!([]), json!([{"action_id": "WaXA"}]), json!([{"action_id": null}])]
+        {
+            assert!(matches!(press_with(json!({"actions": actions})), Parsed::NotForUs), "{actions}");
+        }
+    }
+
+    #[test]
+    fn slack_may_check_the_certificate_and_the_address() {
+        for surface in [Surface::Commands, Surface::Interactions] {
+            assert!(matches!(parse(surface, b"ssl_check=1&token=x", &ours()), Parsed::SslCheck));
+            let body = br#" {"token": "x", "challenge": "3eZb", "type": "url_verification"}"#;
+            let parsed = parse(surface, body, &ours());
+            assert!(matches!(parsed, Parsed::UrlVerification { challenge } if challenge == "3eZb"));
+            assert!(matches!(parse(surface, br#"{"type": "event_callback"}"#, &ours()), Parsed::NotForUs));
+        }
+    }
+
+    #[test]
+    fn without_a_trigger_the_body_names_the_delivery() {
+        let id = |ts: &str| {
+            let actions = json!([{"action_id": "deny", "value": null, "action_ts": ts}]);
+            inbound(press_with(json!({"trigger_id": null, "actions": actions}))).delivery
+        };
+        assert_eq!(id("1"), id("1"));
+        assert_ne!(id("1"), id("2"));
+        assert!(id("1").as_str().starts_with("slack:sha256:"));
+    }
+
+    #[test]
+    fn nonsense_is_malformed_and_never_a_panic() {
+        let deep = format!("payload={}", "[".repeat(200_000));
+        let ignored = format!("payload={{\"type\":\"view_closed\",\"x\":{}", "[".repeat(200_000));
+        let bodies: [&[u8]; 8] = [
+            b"",
+            b"payload=",
+            b"payload={}",
+            b"payload=%FF%FE",
+            b"text=\xff",
+            b"{\"type\":",
+            deep.as_bytes(),
+            ignored.as_bytes(),
+        ];
+        for body in bodies {
+            for surface in [Surface::Commands, Surface::Interactions] {
+                let parsed = parse(surface, body, &ours());
+                assert!(
+                    matches!(parsed, Parsed::Malformed),
+                    "{}",
+                    String::from_utf8_lossy(&body[..body.len().min(40)])
+                );
+            }
+        }
+        let twice = b"team_id=T1&user_id=U1&api_app_id=A1&user_id=U2";
+        assert!(matches!(parse(Surface::Commands, twice, &ours()), Parsed::Malformed));
+        for missing in [json!({"user": null}), json!({"user": {"id": null, "team_id": "T1"}})] {
+            assert!(matches!(press_with(missing), Parsed::Malformed));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(body: Vec<u8>, text: String) {
+            parse(Surface::Commands, &body, &ours());
+            parse(Surface::Interactions, &body, &ours());
+            command_with(&[("text", &format!("for {text}"))]);
+        }
+    }
+}
