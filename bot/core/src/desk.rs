@@ -43,6 +43,8 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// PIN hashing.
     pub pins: Arc<dyn Pins>,
+    /// Called after a commit that brought tasks, so that their performer need not poll.
+    pub tasks_added: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What the configuration says, beside the policy.
@@ -154,6 +156,7 @@ impl Desk {
             let now = self.now();
             let change = request.apply(event.clone(), now, version.next())?;
             let head = self.ports.ledger.append(change.records.clone()).await?;
+            let brings_tasks = !change.tasks.is_empty();
             let commit = Commit {
                 request: change.next.clone(),
                 tasks: change.tasks,
@@ -163,6 +166,9 @@ impl Desk {
             };
             let error = match self.ports.store.commit(version, commit).await {
                 Ok(version) => {
+                    if brings_tasks {
+                        (self.ports.tasks_added)();
+                    }
                     log_step(&request, &change.next, version);
                     return Ok(Stored { request: change.next, version });
                 }

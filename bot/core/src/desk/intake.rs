@@ -87,7 +87,10 @@ impl Desk {
         let cap = RequesterCap { most, window: Duration::from_hours(1) };
         let opened = self.ports.store.open(commit, cap, now).await?;
         let answer = match opened {
-            Opened::New => return Ok(Answer::Say(card)),
+            Opened::New => {
+                (self.ports.tasks_added)();
+                return Ok(Answer::Say(card));
+            }
             Opened::Seen(_) => words::seen_before(),
             Opened::TooMany => words::too_many_requests(most),
         };

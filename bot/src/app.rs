@@ -1,0 +1,235 @@
+//! How are the parts put together? (The composition root: the only file that names concrete adapters.)
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use async_trait::async_trait;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
+use tapdesk_adapters::graph::{Graph, GraphConfig};
+use tapdesk_adapters::http;
+use tapdesk_adapters::ledgers::FileLedger;
+use tapdesk_adapters::slack::{self, Slack, SlackConfig};
+use tapdesk_adapters::stores::Embedded;
+use tapdesk_core::desk::{Desk, Ports, Settings};
+use tapdesk_core::ids::WorkerId;
+use tapdesk_core::ports::{Chat, Clock, Courier, Directory, Entropy, Ledger, Pins, Store};
+use tapdesk_core::ticket::{Malformed, Pepper, Pin, PinHash};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, Config, EmailTls, Secret};
+use crate::server::{self, Admin, Site};
+use crate::worker::Worker;
+
+/// PIN checks at a time: each costs one core tens of milliseconds and 9 MiB.
+const PIN_CHECKS: usize = 2;
+/// How long shutdown waits for work in hand.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(25);
+
+/// Everything that the program is put together from.
+pub struct Parts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Entra.
+    pub directory: Arc<dyn Directory>,
+    /// Slack, where it is configured: its webhooks and, among `chats`, its verbs.
+    pub slack: Option<Arc<Slack>>,
+    /// Further chats.
+    pub couriers: Vec<Arc<dyn Courier>>,
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The audit record.
+    pub ledger: Arc<dyn Ledger>,
+    /// The server's pepper.
+    pub pepper: Arc<Pepper>,
+}
+
+/// A program that listens. The worker is handed out, so that whoever drives time drives it too.
+pub struct Running {
+    /// Where the public listener is.
+    pub address: SocketAddr,
+    /// Where the admin listener is.
+    pub admin_address: SocketAddr,
+    /// The performer of due tasks.
+    pub worker: Worker,
+    stop: Stop,
+}
+
+/// What ends the listeners.
+pub struct Stop {
+    handles: [Handle<SocketAddr>; 2],
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    tracker: TaskTracker,
+}
+
+impl Parts {
+    /// The parts that the configuration names.
+    pub fn build(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let limits = http::Limits { connect: config.outbound.connect, total: config.outbound.total };
+        let http = http::client(limits).context("the HTTP client cannot be built")?;
+        let previous = config.previous_pepper_file.as_deref().map(config::pepper).transpose()?;
+        let pepper = Arc::new(Pepper::new(config::pepper(&config.pepper_file)?, previous));
+        make_parent(&config.store.path)?;
+        Ok(Self {
+            directory: Arc::new(graph(config, &http, &clock, &entropy)?),
+            slack: config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?,
+            couriers: couriers(config, &http, &clock, &entropy)?,
+            store: Arc::new(Embedded::open(&config.store.path).context("[store]")?),
+            ledger: Arc::new(FileLedger::open(&config.ledger.path, Arc::clone(&clock)).context("[ledger]")?),
+            pepper,
+            clock,
+            entropy,
+        })
+    }
+}
+
+/// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
+pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
+    compare_ledger_with_store(&parts).await?;
+    let bell = Arc::new(Notify::new());
+    let name = WorkerId(format!("worker-{:016x}", u64::from_be_bytes(parts.entropy.array())));
+    let desk = Arc::new(desk(config, &parts, &name, &bell));
+    let tracker = TaskTracker::new();
+    let site = Arc::new(Site {
+        desk: Arc::clone(&desk),
+        slack: parts.slack.clone(),
+        clock: Arc::clone(&parts.clock),
+        tracker: tracker.clone(),
+        misses: crate::claim::Misses::default(),
+        trusted_proxies: config.trusted_proxies.clone(),
+    });
+    let admin = Arc::new(Admin { desk: Arc::clone(&desk), ledger: Arc::clone(&parts.ledger) });
+    let handles = [Handle::new(), Handle::new()];
+    let (address, public_server) = listen_public(config, server::public(site), handles[0].clone()).await?;
+    let (admin_address, admin_server) = listen(config.admin_listen, server::admin(admin), handles[1].clone())?;
+    let head = parts.ledger.head();
+    tracing::info!(%address, %admin_address, ledger.lines = head.seq, ledger.head = head.hash, "tapdesk is listening");
+    let worker =
+        Worker { desk, clock: parts.clock, name, bell, keep_closed: config.store.keep_closed };
+    let stop = Stop { handles, servers: vec![public_server, admin_server], tracker };
+    Ok(Running { address, admin_address, worker, stop })
+}
+
+/// Runs the program until it is told to stop, then finishes the work in hand.
+pub async fn serve(config: &Config, parts: Parts, until: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let Running { worker, stop, .. } = start(config, parts).await?;
+    let (tell, told) = watch::channel(false);
+    let working = tokio::spawn(worker.run(told));
+    until.await;
+    tracing::info!("stopping: no new work, finishing what is in hand");
+    // The receiver is the worker; if it is gone already there is nothing to tell.
+    let _ = tell.send(true);
+    stop.gracefully().await;
+    if tokio::time::timeout(SHUTDOWN_WITHIN, working).await.is_err() {
+        tracing::warn!("a task was not finished; it comes again after the next start");
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Ends everything as shutdown does; the worker is the caller's.
+    pub async fn stop(self) {
+        self.stop.gracefully().await;
+    }
+}
+
+impl Stop {
+    async fn gracefully(self) {
+        for handle in &self.handles {
+            handle.graceful_shutdown(Some(SHUTDOWN_WITHIN));
+        }
+        self.tracker.close();
+        let finished = async {
+            self.tracker.wait().await;
+            for server in self.servers {
+                let _ = server.await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_WITHIN, finished).await.is_err() {
+            tracing::warn!("connections were cut that did not end in time");
+        }
+    }
+}
+
+fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
+    let bell = Arc::clone(bell);
+    let chats = parts.slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect();
+    let ports = Ports {
+        directory: Arc::clone(&parts.directory),
+        chats,
+        couriers: parts.couriers.clone(),
+        store: Arc::clone(&parts.store),
+        ledger: Arc::clone(&parts.ledger),
+        clock: Arc::clone(&parts.clock),
+        entropy: Arc::clone(&parts.entropy),
+        pins: Arc::new(PinChecks::new(&parts.pepper, &parts.entropy)),
+        tasks_added: Arc::new(move || bell.notify_one()),
+    };
+    let settings = Settings {
+        public_url: config.public_url.to_string(),
+        security: config.security_contacts().unwrap_or_default(),
+        command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
+        worker: name.clone(),
+    };
+    Desk::new(ports, settings, config.policy.clone(), Arc::clone(&parts.pepper))
+}
+
+fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<Graph> {
+    let section = &config.graph;
+    let secret =
+        config::secret("graph.client_secret", section.client_secret.as_ref(), section.client_secret_file.as_ref())?;
+    let config = GraphConfig {
+        authority: section.authority.clone(),
+        base_url: section.base_url.clone(),
+        client_secret: secret.as_str().to_owned().into(),
+        ..GraphConfig::new(&section.tenant_id, &section.client_id)
+    };
+    Graph::new(config, http.clone(), Arc::clone(clock), Arc::clone(entropy)).context("[graph]")
+}
+
+fn slack(section: &config::Slack, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Slack>> {
+    let secret = |text: zeroize::Zeroizing<String>| slack::Secret::new(text.as_str().to_owned());
+    let signing = config::secret(
+        "slack.signing_secret",
+        section.signing_secret.as_ref(),
+        section.signing_secret_file.as_ref(),
+    )?;
+    let previous = section.previous_signing_secret_file.as_ref();
+    let previous =
+        previous.map(|path| config::secret("slack.previous_signing_secret", None, Some(path))).transpose()?;
+    let token = config::secret("slack.bot_token", section.bot_token.as_ref(), section.bot_token_file.as_ref())?;
+    let config = SlackConfig {
+        base_url: section.base_url.clone(),
+        signing_secrets: std::iter::once(signing).chain(previous).map(secret).collect(),
+        bot_token: secret(token),
+        app_id: section.app_id.clone(),
+        teams: section.teams.clone(),
+        trust_email: section.trust_email,
+        response_hosts: section.response_hosts.clone(),
+    };
+    Ok(Arc::new(Slack::new(config, http.clone(), Arc::clone(clock)).context("[slack]")?))
+}
+
+fn couriers(
+    config: &Config,
+    http: &reqwest::Client,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Vec<Arc<dyn Courier>>> {
+    let mut couriers: Vec<Arc<dyn Courier>> = Vec::new();
+    if let Some(section) = &config.courier.sms {
+        couriers.push(Arc::new(twilio(section, http, clock)?));
+    }
+    if let Some(section) = &config.courier.email {
+        couriers.push(Arc::new(mail(section, config, clock, entropy)?));
+    }
+    Ok(couriers)
+}

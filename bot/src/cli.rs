@@ -1,0 +1,174 @@
+//! What can be typed, and what comes back?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use tapdesk_adapters::ledgers;
+
+use crate::app::{self, Parts};
+use crate::config::Config;
+use crate::system::{SystemClock, SystemEntropy};
+use crate::telemetry;
+
+/// Gets a locked-out colleague back in: Temporary Access Passes, asked for and approved in chat.
+#[derive(Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, short, global = true, env = "TAPDESK_CONFIG", default_value = "/etc/tapdesk/tapdesk.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve,
+    /// Say whether the configuration can be used: file, line and key of what cannot.
+    CheckConfig,
+    /// The audit record.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Stop issuing, at once and for everybody, or go on.
+    Lockdown {
+        /// What to do.
+        switch: Switch,
+    },
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Check every line of the chain; names the first bad one and lists open intents.
+    Verify {
+        /// The ledger's directory, if not the configuration's.
+        #[arg(long)]
+        path: Option<PathBuf>,
+        /// A head that was kept elsewhere: the ledger has to contain it.
+        #[arg(long)]
+        head: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Switch {
+    /// Stop issuing.
+    On,
+    /// Issue again.
+    Off,
+    /// Say which it is.
+    Status,
+}
+
+/// Runs the command. Errors go to standard error, one line per cause.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    match perform(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tapdesk: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Serve => serve(&cli.config),
+        Command::CheckConfig => {
+            Config::read(&cli.config)?;
+            say(&format!("{}: can be used", cli.config.display()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Ledger(LedgerCommand::Verify { path, head }) => {
+            let path = match path {
+                Some(path) => path,
+                None => Config::read(&cli.config)?.ledger.path,
+            };
+            verify(&path, head.as_deref())
+        }
+        Command::Lockdown { switch } => runtime()?.block_on(lockdown(&cli.config, switch)),
+    }
+}
+
+fn serve(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::read(path)?;
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    tracing::subscriber::set_global_default(telemetry::subscriber(&filter, config.log.json, std::io::stderr))
+        .context("logging is set up already")?;
+    telemetry::hide_panic_payloads();
+    telemetry::metrics();
+    runtime()?.block_on(async {
+        let parts = Parts::build(&config, Arc::new(SystemClock), Arc::new(SystemEntropy))?;
+        app::serve(&config, parts, told_to_stop()).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(path: &Path, head: Option<&str>) -> anyhow::Result<ExitCode> {
+    let verified = ledgers::verify(path, head)?;
+    say(&format!("{}: {} lines, head {}", path.display(), verified.head.seq, verified.head.hash));
+    for warning in &verified.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    for intent in &verified.open_intents {
+        say(&format!("open intent: {intent}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the running service; where none runs, the store itself.
+async fn lockdown(path: &Path, switch: Switch) -> anyhow::Result<ExitCode> {
+    let config = Config::read(path)?;
+    let http = tapdesk_adapters::http::client(tapdesk_adapters::http::Limits::default())?;
+    let url = format!("http://{}/lockdown", config.admin_listen);
+    let request = match switch {
+        Switch::On => http.put(&url),
+        Switch::Off => http.delete(&url),
+        Switch::Status => http.get(&url),
+    };
+    let said = match request.send().await {
+        Ok(response) if response.status().is_success() => response.text().await?,
+        Ok(response) => bail!("the service answered {}: {}", response.status(), response.text().await?.trim()),
+        Err(error) if error.is_connect() => without_service(&config, switch).await?,
+        Err(error) => return Err(error.without_url()).context("admin_listen"),
+    };
+    say(&format!("lockdown: {}", said.trim()));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn without_service(config: &Config, switch: Switch) -> anyhow::Result<String> {
+    let parts = Parts::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
+        .context("no service answers on admin_listen, and its store cannot be opened")?;
+    let desk = app::idle_desk(config, &parts);
+    match switch {
+        Switch::On => desk.set_lockdown(true).await?,
+        Switch::Off => desk.set_lockdown(false).await?,
+        Switch::Status => {}
+    }
+    Ok(match desk.store().lockdown().await? {
+        Some(since) => format!("on since {since} (no service is running)"),
+        None => "off (no service is running)".to_owned(),
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
+fn say(line: &str) {
+    println!("{line}");
+}
