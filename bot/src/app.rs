@@ -109,11 +109,11 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     let admin = Arc::new(Admin { desk: Arc::clone(&desk), ledger: Arc::clone(&parts.ledger) });
     let handles = [Handle::new(), Handle::new()];
     let (address, public_server) = listen_public(config, server::public(site), handles[0].clone()).await?;
-    let (admin_address, admin_server) = listen(config.admin_listen, server::admin(admin), handles[1].clone())?;
+    let (admin_address, admin_server) =
+        listen(config.admin_listen, server::admin(admin), handles[1].clone())?;
     let head = parts.ledger.head();
     tracing::info!(%address, %admin_address, ledger.lines = head.seq, ledger.head = head.hash, "tapdesk is listening");
-    let worker =
-        Worker { desk, clock: parts.clock, name, bell, keep_closed: config.store.keep_closed };
+    let worker = Worker { desk, clock: parts.clock, name, bell, keep_closed: config.store.keep_closed };
     let stop = Stop { handles, servers: vec![public_server, admin_server], tracker };
     Ok(Running { address, admin_address, worker, stop })
 }
@@ -182,10 +182,18 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
     Desk::new(ports, settings, config.policy.clone(), Arc::clone(&parts.pepper))
 }
 
-fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<Graph> {
+fn graph(
+    config: &Config,
+    http: &reqwest::Client,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Graph> {
     let section = &config.graph;
-    let secret =
-        config::secret("graph.client_secret", section.client_secret.as_ref(), section.client_secret_file.as_ref())?;
+    let secret = config::secret(
+        "graph.client_secret",
+        section.client_secret.as_ref(),
+        section.client_secret_file.as_ref(),
+    )?;
     let config = GraphConfig {
         authority: section.authority.clone(),
         base_url: section.base_url.clone(),
@@ -195,7 +203,11 @@ fn graph(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>, entrop
     Graph::new(config, http.clone(), Arc::clone(clock), Arc::clone(entropy)).context("[graph]")
 }
 
-fn slack(section: &config::Slack, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Slack>> {
+fn slack(
+    section: &config::Slack,
+    http: &reqwest::Client,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Slack>> {
     let secret = |text: zeroize::Zeroizing<String>| slack::Secret::new(text.as_str().to_owned());
     let signing = config::secret(
         "slack.signing_secret",
@@ -205,7 +217,8 @@ fn slack(section: &config::Slack, http: &reqwest::Client, clock: &Arc<dyn Clock>
     let previous = section.previous_signing_secret_file.as_ref();
     let previous =
         previous.map(|path| config::secret("slack.previous_signing_secret", None, Some(path))).transpose()?;
-    let token = config::secret("slack.bot_token", section.bot_token.as_ref(), section.bot_token_file.as_ref())?;
+    let token =
+        config::secret("slack.bot_token", section.bot_token.as_ref(), section.bot_token_file.as_ref())?;
     let config = SlackConfig {
         base_url: section.base_url.clone(),
         signing_secrets: std::iter::once(signing).chain(previous).map(secret).collect(),

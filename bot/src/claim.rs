@@ -76,7 +76,12 @@ pub async fn page_behind_gateway(Path(path): Path<String>) -> Response<Body> {
 }
 
 /// `POST /c/status`: what the code's holder may know.
-pub async fn status(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, body: Bytes) -> Response<Body> {
+pub async fn status(
+    State(site): State<Arc<Site>>,
+    from: From,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let Some(StatusBody { code }) = accept(&headers, &body) else { return malformed("body") };
     let Ok(code) = Code::parse(&code) else { return malformed("code") };
     if let Some(pause) = site.misses.pause(from.0, site.clock.now()) {
@@ -87,14 +92,21 @@ pub async fn status(State(site): State<Arc<Site>>, from: From, headers: HeaderMa
         Ok(StatusAnswer::Waiting) => answer(StatusCode::OK, &json!({"state": "waiting"})),
         Ok(StatusAnswer::Busy) => answer(StatusCode::OK, &json!({"state": "busy"})),
         Ok(StatusAnswer::Opened(at)) => answer(StatusCode::OK, &json!({"state": "opened", "at": at})),
-        Ok(StatusAnswer::Closed(why)) => answer(StatusCode::OK, &json!({"state": "closed", "why": closed(why)})),
+        Ok(StatusAnswer::Closed(why)) => {
+            answer(StatusCode::OK, &json!({"state": "closed", "why": closed(why)}))
+        }
         Ok(StatusAnswer::Unknown) => unknown(&site, from),
         Err(_) => later("unavailable", StatusCode::SERVICE_UNAVAILABLE, 30),
     }
 }
 
 /// `POST /c/claim`: the one response that holds a passcode.
-pub async fn claim(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, body: Bytes) -> Response<Body> {
+pub async fn claim(
+    State(site): State<Arc<Site>>,
+    from: From,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let Some(ClaimBody { code, pin, client }) = accept(&headers, &body) else { return malformed("body") };
     let (code, pin, client) = match (Code::parse(&code), Pin::parse(&pin), Client::parse(&client)) {
         (Ok(code), Ok(pin), Ok(client)) => (code, pin, client),
@@ -116,9 +128,14 @@ pub async fn claim(State(site): State<Arc<Site>>, from: From, headers: HeaderMap
             let Ok(passcode) = std::str::from_utf8(passcode.reveal()) else {
                 return later("unavailable", StatusCode::SERVICE_UNAVAILABLE, 60);
             };
-            answer(StatusCode::OK, &PassBody { state, passcode, ends_at, lifetime_minutes, one_time, upn: &upn })
+            answer(
+                StatusCode::OK,
+                &PassBody { state, passcode, ends_at, lifetime_minutes, one_time, upn: &upn },
+            )
         }
-        ClaimAnswer::WrongPin(left) => answer(StatusCode::FORBIDDEN, &json!({"state": state, "tries_left": left})),
+        ClaimAnswer::WrongPin(left) => {
+            answer(StatusCode::FORBIDDEN, &json!({"state": state, "tries_left": left}))
+        }
         ClaimAnswer::Locked | ClaimAnswer::Stopped | ClaimAnswer::Lockdown | ClaimAnswer::Refused => {
             answer(StatusCode::FORBIDDEN, &json!({"state": state}))
         }
@@ -134,7 +151,9 @@ pub async fn claim(State(site): State<Arc<Site>>, from: From, headers: HeaderMap
 /// `POST /c/shown`: only this makes a pass count as seen.
 pub async fn shown(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let Some(ShownBody { code, client }) = accept(&headers, &body) else { return malformed("body") };
-    let (Ok(code), Ok(client)) = (Code::parse(&code), Client::parse(&client)) else { return malformed("body") };
+    let (Ok(code), Ok(client)) = (Code::parse(&code), Client::parse(&client)) else {
+        return malformed("body");
+    };
     match site.desk.shown(&code, &client).await {
         ShownAnswer::Noted => answer(StatusCode::NO_CONTENT, &()),
         ShownAnswer::TooLate => answer(StatusCode::GONE, &json!({"state": "gone"})),
@@ -143,7 +162,12 @@ pub async fn shown(State(site): State<Arc<Site>>, headers: HeaderMap, body: Byte
 }
 
 /// `POST /c/report`: "this wasn't me", by the code's holder or by the notice's reader.
-pub async fn report(State(site): State<Arc<Site>>, from: From, headers: HeaderMap, body: Bytes) -> Response<Body> {
+pub async fn report(
+    State(site): State<Arc<Site>>,
+    from: From,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let Some(ReportBody { code, token, number }) = accept(&headers, &body) else { return malformed("body") };
     if let Some(pause) = site.misses.pause(from.0, site.clock.now()) {
         return later("too_many", StatusCode::TOO_MANY_REQUESTS, pause);
@@ -155,7 +179,9 @@ pub async fn report(State(site): State<Arc<Site>>, from: From, headers: HeaderMa
         },
         (None, Some(token), Some(number)) => {
             let number = number.trim().parse::<u8>().ok().filter(|number| *number < 100);
-            let (Ok(token), Some(number)) = (ReportToken::parse(&token), number) else { return malformed("number") };
+            let (Ok(token), Some(number)) = (ReportToken::parse(&token), number) else {
+                return malformed("number");
+            };
             site.desk.report_by_notice(&token, number).await
         }
         _ => return malformed("body"),
@@ -220,7 +246,8 @@ struct PassBody<'a> {
 fn accept<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a [u8]) -> Option<T> {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
     let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let json = json.is_some_and(|value| value.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
+    let json = json
+        .is_some_and(|value| value.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
     let same_origin = !headers.contains_key("sec-fetch-site") || is("sec-fetch-site", "same-origin");
     if json && is("x-tapdesk", "1") && same_origin { serde_json::from_slice(body).ok() } else { None }
 }

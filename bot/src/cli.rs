@@ -132,7 +132,9 @@ async fn lockdown(path: &Path, switch: Switch) -> anyhow::Result<ExitCode> {
     };
     let said = match request.send().await {
         Ok(response) if response.status().is_success() => response.text().await?,
-        Ok(response) => bail!("the service answered {}: {}", response.status(), response.text().await?.trim()),
+        Ok(response) => {
+            bail!("the service answered {}: {}", response.status(), response.text().await?.trim())
+        }
         Err(error) if error.is_connect() => without_service(&config, switch).await?,
         Err(error) => return Err(error.without_url()).context("admin_listen"),
     };

@@ -309,8 +309,8 @@ impl Config {
     /// Reads and checks the file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
         let config = Self::parse(&shown, &text)?;
         let faults = config.faults();
         if faults.is_empty() { Ok(config) } else { Err(ConfigError::Refused(faults)) }
@@ -323,10 +323,18 @@ impl Config {
             let line = before.matches('\n').count() + 1;
             let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
             let key = if key == "." { "the file".to_owned() } else { key };
-            ConfigError::Malformed { path: path.to_owned(), line, column, key, what: error.message().to_owned() }
+            ConfigError::Malformed {
+                path: path.to_owned(),
+                line,
+                column,
+                key,
+                what: error.message().to_owned(),
+            }
         };
-        let input = toml::Deserializer::parse(text).map_err(|error| malformed("the file".to_owned(), &error))?;
-        serde_path_to_error::deserialize(input).map_err(|error| malformed(error.path().to_string(), error.inner()))
+        let input =
+            toml::Deserializer::parse(text).map_err(|error| malformed("the file".to_owned(), &error))?;
+        serde_path_to_error::deserialize(input)
+            .map_err(|error| malformed(error.path().to_string(), error.inner()))
     }
 
     /// Everything that is wrong with a well-formed configuration. Reads no secret.
@@ -336,7 +344,10 @@ impl Config {
         let mut fault = |key: &str, what: &str| faults.push(Fault::new(key, what));
         let safe = self.tls.is_some() || self.behind_tls_proxy || self.listen.ip().is_loopback();
         if !safe {
-            fault("listen", "neither loopback nor TLS: add [tls], or behind_tls_proxy = true if a proxy terminates it");
+            fault(
+                "listen",
+                "neither loopback nor TLS: add [tls], or behind_tls_proxy = true if a proxy terminates it",
+            );
         }
         if self.tls.is_some() && self.behind_tls_proxy {
             fault("behind_tls_proxy", "tapdesk terminates TLS itself ([tls]) or a proxy does, not both");
@@ -344,11 +355,17 @@ impl Config {
         if self.public_url.scheme() != "https" && !is_loopback(&self.public_url) {
             fault("public_url", "people type a PIN there: it starts with https://");
         }
-        if self.public_url.path() != "/" || self.public_url.query().is_some() || self.public_url.fragment().is_some() {
+        if self.public_url.path() != "/"
+            || self.public_url.query().is_some()
+            || self.public_url.fragment().is_some()
+        {
             fault("public_url", "tapdesk lives at the root of its own host name: https://tap.example.com");
         }
         if self.security_contacts().is_none() || self.security.notify.is_empty() {
-            fault("security.notify", "name at least one address of your security team: [\"mailto:soc@example.com\"]");
+            fault(
+                "security.notify",
+                "name at least one address of your security team: [\"mailto:soc@example.com\"]",
+            );
         }
         if self.courier.email.is_none() {
             fault("courier.email", "security and account owners are told by mail: configure a mail server");
@@ -390,7 +407,11 @@ impl Config {
     pub fn security_contacts(&self) -> Option<Vec<Contact>> {
         let contact = |text: &String| {
             let address = text.strip_prefix("mailto:").filter(|address| address.contains('@'))?;
-            Some(Contact { source: ContactSource::Mail, kind: ContactKind::Mail, address: address.to_owned() })
+            Some(Contact {
+                source: ContactSource::Mail,
+                kind: ContactKind::Mail,
+                address: address.to_owned(),
+            })
         };
         self.security.notify.iter().map(contact).collect()
     }

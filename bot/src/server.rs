@@ -180,14 +180,17 @@ impl FromRequestParts<Arc<Site>> for From {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, StatusCode> {
-        let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        let socket =
+            parts.extensions.get::<ConnectInfo<SocketAddr>>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
         let peer = socket.0.ip();
         if !site.trusted_proxies.contains(&peer) {
             return Ok(Self(peer));
         }
         // The last address that no trusted proxy vouches for is the client; what stands before it, anybody can write.
-        let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let hops: Vec<IpAddr> = forwarded.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+        let forwarded =
+            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<IpAddr> =
+            forwarded.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
         let client = hops.iter().rev().find(|hop| !site.trusted_proxies.contains(hop));
         Ok(Self(client.copied().unwrap_or(peer)))
     }

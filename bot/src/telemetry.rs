@@ -14,7 +14,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
 /// Libraries whose DEBUG and TRACE lines hold headers, frames or bodies.
-const CAPPED: [&str; 9] = ["hyper", "hyper_util", "h2", "reqwest", "lettre", "redis", "rustls", "axum", "tower"];
+const CAPPED: [&str; 9] =
+    ["hyper", "hyper_util", "h2", "reqwest", "lettre", "redis", "rustls", "axum", "tower"];
 
 /// A subscriber that writes to `writer` what `filter` (the syntax of `RUST_LOG` targets) lets through.
 pub fn subscriber<W>(filter: &str, json: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
@@ -54,7 +55,9 @@ pub fn hide_panic_payloads() {
 
 fn capped() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     filter_fn(|metadata| {
-        let of = |target: &str| metadata.target() == target || metadata.target().starts_with(&format!("{target}::"));
+        let of = |target: &str| {
+            metadata.target() == target || metadata.target().starts_with(&format!("{target}::"))
+        };
         *metadata.level() <= Level::INFO || !CAPPED.into_iter().any(of)
     })
 }
@@ -64,7 +67,10 @@ fn describe() {
     describe_counter!("tapdesk_webhooks_total", "Webhooks, by route and result");
     describe_counter!("tapdesk_claims_total", "Answers of the claim page, by answer");
     describe_counter!("tapdesk_tasks_total", "Performed tasks, by task");
-    describe_counter!("tapdesk_tasks_repeated_total", "Tasks that a dead worker had held: each may repeat a message");
+    describe_counter!(
+        "tapdesk_tasks_repeated_total",
+        "Tasks that a dead worker had held: each may repeat a message"
+    );
     describe_gauge!("tapdesk_ledger_lines", "Lines in the ledger");
     describe_gauge!("tapdesk_lockdown", "1 while issuing is locked down");
 }

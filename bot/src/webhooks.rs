@@ -39,7 +39,11 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
 }
 
 /// `POST /slack/interactions`: acknowledged empty; whatever is to be said is whispered.
-pub async fn slack_interaction(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+pub async fn slack_interaction(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let inbound = match slack_inbound(&site, Surface::Interactions, &headers, &body) {
         Ok(inbound) => inbound,
         Err(response) => return response,
@@ -100,7 +104,9 @@ fn slack_inbound(
         Surface::Commands => "/slack/commands",
         Surface::Interactions => "/slack/interactions",
     };
-    let counted = |result: &'static str| counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1);
+    let counted = |result: &'static str| {
+        counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1)
+    };
     let Some(slack) = &site.slack else { return Err(empty(StatusCode::NOT_FOUND)) };
     let (result, response) = match slack.receive(surface, headers, body) {
         Ok(Parsed::Inbound(inbound)) => {
@@ -111,7 +117,9 @@ fn slack_inbound(
         Ok(Parsed::NotForUs) => ("not_for_us", empty(StatusCode::OK)),
         Ok(Parsed::UrlVerification { challenge }) => {
             let mut response = Response::new(Body::from(challenge));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             ("url_verification", response)
         }
         Ok(Parsed::Refused(why)) => {

@@ -49,7 +49,8 @@ impl Worker {
         for leased in due {
             by_request.entry(leased.key.request.clone()).or_default().push(leased);
         }
-        let mut working: FuturesUnordered<_> = by_request.into_values().map(|tasks| self.perform_all(tasks)).collect();
+        let mut working: FuturesUnordered<_> =
+            by_request.into_values().map(|tasks| self.perform_all(tasks)).collect();
         while working.next().await.is_some() {}
         Ok(count)
     }
@@ -85,7 +86,10 @@ impl Worker {
         match self.desk.store().forget(before).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "closed requests were forgotten"),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "closed requests could not be forgotten"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "closed requests could not be forgotten"
+            ),
         }
     }
 
@@ -102,7 +106,9 @@ impl Worker {
                 Ok(Err(error)) => {
                     tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
                 }
-                Err(_) => tracing::error!(request.id = %request, task, "a task took too long and will come again"),
+                Err(_) => {
+                    tracing::error!(request.id = %request, task, "a task took too long and will come again")
+                }
             }
         }
     }

@@ -1,19 +1,27 @@
 //! How does a simulator speak HTTP, and how is it made to misbehave?
 //!
-//! Every simulator is an axum router on a loopback port with a [`Wire`] in front: it records what came in,
-//! and applies the troubles that a story planned for a path: hold, drop, delay past the limit, other answers.
+//! Every simulator is an axum router on a loopback port with a [`Wire`] in front: it records what came in, and applies
+//! the troubles that a story planned for a path: hold, drop, other answers. A request is handled in a task of its own, so a
+//! client that gives up undoes nothing: what was held still lands when its gate opens.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::middleware::{self, Next};
+use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+/// How long a story waits for a request that never comes before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One exchange as it was on the wire.
 #[derive(Debug, Clone)]
@@ -26,12 +34,34 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// Request body.
     pub body: Bytes,
-    /// Status of the answer; `None` while it is held, or when the connection was dropped.
+    /// Whether the simulator has handled it and holds no work for it any more.
+    pub is_done: bool,
+    /// Status of the answer; `None` while it is held, or when the client did not get one.
     pub status: Option<StatusCode>,
 }
 
+impl Exchange {
+    /// `METHOD path?query`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.target)
+    }
+
+    /// The body as JSON; null when it is not JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// A request header; empty when it was not sent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
 /// Something that goes wrong with one request.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Trouble {
     /// The request is handled, its answer waits until the gate opens.
     HoldAnswer(Gate),
@@ -48,7 +78,7 @@ pub enum Trouble {
 }
 
 /// A gate that a story opens.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Gate(Arc<Semaphore>);
 
 impl Gate {
@@ -80,6 +110,7 @@ struct Planned {
 pub struct Wire {
     seen: Arc<Mutex<Vec<Exchange>>>,
     planned: Arc<Mutex<VecDeque<Planned>>>,
+    changed: Arc<watch::Sender<()>>,
 }
 
 impl Wire {
@@ -95,12 +126,57 @@ impl Wire {
         lock(&self.seen).iter().filter(|e| e.method == method && e.target.contains(part)).count()
     }
 
+    /// The latest request for which `"METHOD path?query"` contains `part`.
+    #[must_use]
+    pub fn last(&self, part: &str) -> Option<Exchange> {
+        lock(&self.seen).iter().rev().find(|e| e.line().contains(part)).cloned()
+    }
+
+    /// Waits until `times` requests for which `"METHOD path?query"` contains `part` came in, held or not.
+    ///
+    /// # Panics
+    /// When they do not come within some seconds.
+    pub async fn arrived(&self, part: &str, times: usize) {
+        let enough = |seen: &[Exchange]| seen.iter().filter(|e| e.line().contains(part)).count() >= times;
+        assert!(self.until(enough).await, "{times} × {part:?} did not arrive");
+    }
+
+    /// Waits until every request that came in was handled: what was held has landed.
+    ///
+    /// # Panics
+    /// When something is still held after some seconds.
+    pub async fn landed(&self) {
+        assert!(self.until(|seen| seen.iter().all(|e| e.is_done)).await, "a request is still held");
+    }
+
+    async fn until(&self, holds: impl Fn(&[Exchange]) -> bool) -> bool {
+        let mut changes = self.changed.subscribe();
+        let wait = changes.wait_for(|()| holds(&lock(&self.seen)));
+        timeout(PATIENCE, wait).await.is_ok_and(|outcome| outcome.is_ok())
+    }
+
     /// Plans a trouble for the next `times` requests for which `"METHOD path?query"` contains `part`.
     pub fn trouble(&self, part: &str, times: usize, trouble: Trouble) {
         lock(&self.planned).push_back(Planned { path: part.to_owned(), times, trouble });
     }
 
-    /// Ends all planned troubles.
+    /// Keeps the next request that matches from being handled until the gate opens, even if its client gives up.
+    #[must_use]
+    pub fn hold_request(&self, part: &str) -> Gate {
+        let gate = Gate::closed();
+        self.trouble(part, 1, Trouble::HoldRequest(gate.clone()));
+        gate
+    }
+
+    /// Handles the next request that matches, and keeps its answer until the gate opens.
+    #[must_use]
+    pub fn hold_answer(&self, part: &str) -> Gate {
+        let gate = Gate::closed();
+        self.trouble(part, 1, Trouble::HoldAnswer(gate.clone()));
+        gate
+    }
+
+    /// Ends all planned troubles. What is held already stays held until its gate opens.
     pub fn heal(&self) {
         lock(&self.planned).clear();
     }
@@ -112,6 +188,20 @@ impl Wire {
         let router = router.layer(middleware::from_fn_with_state(self.clone(), pass));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(address)
+    }
+
+    fn write_down(&self, exchange: Exchange) -> usize {
+        let mut seen = lock(&self.seen);
+        seen.push(exchange);
+        let place = seen.len() - 1;
+        drop(seen);
+        self.changed.send_replace(());
+        place
+    }
+
+    fn note(&self, place: usize, change: impl FnOnce(&mut Exchange)) {
+        lock(&self.seen).get_mut(place).map(change);
+        self.changed.send_replace(());
     }
 
     fn next_trouble(&self, line: &str) -> Option<Trouble> {
@@ -129,65 +219,71 @@ impl Wire {
 async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 4 << 20).await.unwrap_or_default();
-    let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let line = format!("{} {target}", parts.method);
-    let place = {
-        let mut seen = lock(&wire.seen);
-        seen.push(Exchange {
-            method: parts.method.clone(),
-            target,
-            headers: parts.headers.clone(),
-            body: body.clone(),
-            status: None,
-        });
-        seen.len() - 1
+    let exchange = Exchange {
+        method: parts.method.clone(),
+        target: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        headers: parts.headers.clone(),
+        body: body.clone(),
+        is_done: false,
+        status: None,
     };
-    let handle = next.run(Request::from_parts(parts, Body::from(body)));
-    let response = match wire.next_trouble(&line) {
-        None => handle.await,
+    let trouble = wire.next_trouble(&exchange.line());
+    let place = wire.write_down(exchange);
+    let request = Request::from_parts(parts, Body::from(body));
+    let work = tokio::spawn({
+        let wire = wire.clone();
+        async move {
+            let response = play(trouble, request, next).await;
+            wire.note(place, |exchange| exchange.is_done = true);
+            response
+        }
+    });
+    let Ok(Some(response)) = work.await else { close() };
+    wire.note(place, |exchange| exchange.status = Some(response.status()));
+    response
+}
+
+/// Handles a request with its trouble; `None` means that the client gets no answer.
+async fn play(trouble: Option<Trouble>, request: Request, next: Next) -> Option<Response<Body>> {
+    match trouble {
+        None => Some(next.run(request).await),
         Some(Trouble::HoldAnswer(gate)) => {
-            // Handled in a task of its own: a client that gives up must not undo what was already sent.
-            let handled = handle.await;
+            let handled = next.run(request).await;
             gate.wait().await;
-            handled
+            Some(handled)
         }
         Some(Trouble::HoldRequest(gate)) => {
             gate.wait().await;
-            handle.await
+            Some(next.run(request).await)
         }
         Some(Trouble::DropAnswer) => {
-            handle.await;
-            return broken();
+            next.run(request).await;
+            None
         }
-        Some(Trouble::DropRequest) => return broken(),
-        Some(Trouble::Answer(status, headers, body)) => {
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() = status;
-            for (name, value) in headers {
-                if let Ok(value) = value.parse() {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-            response
-        }
+        Some(Trouble::DropRequest) => None,
+        Some(Trouble::Answer(status, headers, body)) => Some(answer(status, headers, body)),
         Some(Trouble::HandleThenAnswer(status, body)) => {
-            handle.await;
-            let mut response = Response::new(Body::from(body));
-            *response.status_mut() = status;
-            response
+            next.run(request).await;
+            Some(answer(status, Vec::new(), body))
         }
-    };
-    if let Some(exchange) = lock(&wire.seen).get_mut(place) {
-        exchange.status = Some(response.status());
+    }
+}
+
+fn answer(status: StatusCode, headers: Vec<(&'static str, String)>, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
 
-/// An answer whose body fails at once: the client sees the connection break.
-fn broken() -> Response<Body> {
-    let failing =
-        futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("dropped by the simulator")) });
-    Response::new(Body::from_stream(failing))
+/// Closes the connection without a byte of an answer. Unwinding the connection's task is the only way that axum leaves;
+/// `resume_unwind` does it without the panic message.
+fn close() -> ! {
+    resume_unwind(Box::new("the simulator closed the connection"))
 }
 
 /// A lock that a panicking test thread cannot poison for the others.
