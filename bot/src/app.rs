@@ -23,7 +23,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, Config, EmailTls, Secret};
+use crate::config::{self, Config, EmailTls};
 use crate::server::{self, Admin, Site};
 use crate::worker::Worker;
 
@@ -42,7 +42,7 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// Slack, where it is configured: its webhooks and, among `chats`, its verbs.
     pub slack: Option<Arc<Slack>>,
-    /// Further chats.
+    /// At most one per route.
     pub couriers: Vec<Arc<dyn Courier>>,
     /// Durable state.
     pub store: Arc<dyn Store>,
@@ -135,6 +135,13 @@ pub async fn serve(config: &Config, parts: Parts, until: impl Future<Output = ()
 }
 
 impl Running {
+    /// Waits for work that outlived its connection.
+    pub async fn idle(&self) {
+        self.stop.tracker.close();
+        self.stop.tracker.wait().await;
+        self.stop.tracker.reopen();
+    }
+
     /// Ends everything as shutdown does; the worker is the caller's.
     pub async fn stop(self) {
         self.stop.gracefully().await;
@@ -157,6 +164,12 @@ impl Stop {
             tracing::warn!("connections were cut that did not end in time");
         }
     }
+}
+
+/// A desk without listeners, for commands that need one.
+#[must_use]
+pub fn idle_desk(config: &Config, parts: &Parts) -> Desk {
+    desk(config, parts, &WorkerId::from("command"), &Arc::new(Notify::new()))
 }
 
 fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
@@ -245,4 +258,152 @@ fn couriers(
         couriers.push(Arc::new(mail(section, config, clock, entropy)?));
     }
     Ok(couriers)
+}
+
+fn twilio(section: &config::Sms, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Twilio> {
+    let password =
+        config::secret("courier.sms.password", section.password.as_ref(), section.password_file.as_ref())?;
+    let from = match (&section.from, &section.messaging_service) {
+        (Some(number), _) => Sender::Number(number.clone()),
+        (None, Some(service)) => Sender::MessagingService(service.clone()),
+        (None, None) => anyhow::bail!("courier.sms: give either from or messaging_service"),
+    };
+    let config = TwilioConfig {
+        base_url: section.base_url.clone(),
+        account_sid: section.account_sid.clone(),
+        username: section.username.clone().unwrap_or_else(|| section.account_sid.clone()),
+        password: password.as_str().to_owned().into(),
+        from,
+        discard_content: section.discard_content,
+    };
+    Ok(Twilio::new(config, http.clone(), Arc::clone(clock)))
+}
+
+fn mail(
+    section: &config::Email,
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Mail> {
+    let credentials = match &section.username {
+        Some(username) => {
+            let password = config::secret(
+                "courier.email.password",
+                section.password.as_ref(),
+                section.password_file.as_ref(),
+            )?;
+            Some((username.clone(), password.as_str().to_owned().into()))
+        }
+        None => None,
+    };
+    let config = MailConfig {
+        host: section.host.clone(),
+        port: section.port,
+        tls: match section.tls {
+            EmailTls::Required => MailTls::Required,
+            EmailTls::Implicit => MailTls::Implicit,
+            EmailTls::None => MailTls::None,
+        },
+        credentials,
+        from: section.from.clone(),
+        timeout: config.outbound.total,
+    };
+    Mail::new(config, Arc::clone(clock), Arc::clone(entropy)).context("[courier.email]")
+}
+
+async fn listen_public(
+    config: &Config,
+    router: axum::Router,
+    handle: Handle<SocketAddr>,
+) -> anyhow::Result<(SocketAddr, JoinHandle<std::io::Result<()>>)> {
+    let Some(tls) = &config.tls else {
+        ensure!(
+            config.behind_tls_proxy || config.listen.ip().is_loopback(),
+            "listen: {} is neither loopback nor TLS",
+            config.listen
+        );
+        return listen(config.listen, router, handle);
+    };
+    let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.context("[tls]")?;
+    let listener = bind(config.listen)?;
+    let address = listener.local_addr()?;
+    let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok((address, tokio::spawn(server.serve(service))))
+}
+
+fn listen(
+    address: SocketAddr,
+    router: axum::Router,
+    handle: Handle<SocketAddr>,
+) -> anyhow::Result<(SocketAddr, JoinHandle<std::io::Result<()>>)> {
+    let listener = bind(address)?;
+    let address = listener.local_addr()?;
+    let server = axum_server::from_tcp(listener)?.handle(handle);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok((address, tokio::spawn(server.serve(service))))
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address).with_context(|| format!("listen: {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A ledger behind the store was cut or restored from an older copy: issuing on top of it would hide what is missing.
+async fn compare_ledger_with_store(parts: &Parts) -> anyhow::Result<()> {
+    let anchor = parts.store.anchor().await.context("[store]")?;
+    let head = parts.ledger.head();
+    let same = anchor.seq < head.seq || anchor == head;
+    ensure!(
+        same,
+        "the ledger is behind the store: the store names line {} ({}), the ledger ends at line {} ({}). Restore the \
+         ledger before starting.",
+        anchor.seq,
+        anchor.hash,
+        head.seq,
+        head.hash
+    );
+    Ok(())
+}
+
+fn make_parent(path: &Path) -> anyhow::Result<()> {
+    match path.parent() {
+        Some(parent) => std::fs::create_dir_all(parent).with_context(|| parent.display().to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Argon2 on blocking threads, a few at a time.
+struct PinChecks {
+    pepper: Arc<Pepper>,
+    entropy: Arc<dyn Entropy>,
+    slots: Arc<Semaphore>,
+}
+
+impl PinChecks {
+    fn new(pepper: &Arc<Pepper>, entropy: &Arc<dyn Entropy>) -> Self {
+        let slots = Arc::new(Semaphore::new(PIN_CHECKS));
+        Self { pepper: Arc::clone(pepper), entropy: Arc::clone(entropy), slots }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Pepper, &dyn Entropy) -> T + Send + 'static,
+    ) -> Option<T> {
+        let _slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        let (pepper, entropy) = (Arc::clone(&self.pepper), Arc::clone(&self.entropy));
+        tokio::task::spawn_blocking(move || work(&pepper, &*entropy)).await.ok()
+    }
+}
+
+#[async_trait]
+impl Pins for PinChecks {
+    async fn hash(&self, pin: Pin) -> Result<PinHash, Malformed> {
+        self.run(move |pepper, entropy| pepper.pin_hash(&pin, entropy)).await.unwrap_or(Err(Malformed("PIN")))
+    }
+
+    async fn matches(&self, pin: Pin, hash: PinHash) -> bool {
+        self.run(move |pepper, _| pepper.pin_matches(&pin, &hash)).await.unwrap_or(false)
+    }
 }

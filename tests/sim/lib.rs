@@ -1,13 +1,17 @@
 //! The world: people first, and every outside service as a view of them that speaks real HTTP on loopback.
 
+pub mod browser;
 pub mod chance;
+pub mod check;
 pub mod entra;
 pub mod graph;
+pub mod logs;
 pub mod people;
 pub mod slack;
 pub mod smtp;
 pub mod twilio;
 pub mod wire;
+pub mod world;
 
 /// The clock that the whole world shares: simulators never read the machine's own.
 pub type Now = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;

@@ -101,7 +101,7 @@ pub fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
     clippy::disallowed_methods,
     reason = "Slack's own client: it must not share limits with the program's"
 )]
-pub(super) fn http() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
     // The program listens on loopback without TLS, yet reqwest wants a provider before it builds any client.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let none = reqwest::redirect::Policy::none();

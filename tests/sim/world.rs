@@ -1,0 +1,533 @@
+//! What does a story happen in?
+//!
+//! One company, its chats, phones and mailboxes, one directory, and tapdesk itself with the embedded store and the
+//! file ledger, all over real HTTP on loopback. Time stands still until the story moves it. When a story ends,
+//! [`World::finish`] checks what must hold after every story.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use tapdesk::app::{self, Parts, Running};
+use tapdesk::config::Config;
+use tapdesk::system::SystemEntropy;
+use tapdesk_adapters::http;
+use tapdesk_core::ports::Clock;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::browser::Browser;
+use crate::entra::Entra;
+use crate::graph::Graph;
+use crate::logs::Logs;
+use crate::people::{Company, Group, Person};
+use crate::slack::{self, Message, Reply, Slack};
+use crate::smtp::Smtp;
+use crate::twilio::Twilio;
+use crate::wire::lock;
+
+/// The slash command of the simulated workspace.
+pub const COMMAND: &str = "/tap";
+const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
+const TWILIO_TOKEN: &str = "twilio-auth-token";
+/// Where security reads its mail.
+pub const SECURITY: &str = "soc@contoso.com";
+
+/// The clock of the world.
+#[derive(Clone)]
+pub struct Hands(Arc<Mutex<Timestamp>>);
+
+/// A person of the story: in the directory and in the chat.
+#[derive(Clone)]
+pub struct Colleague {
+    /// In the directory.
+    pub person: Person,
+    /// In Slack.
+    pub account: slack::Person,
+}
+
+/// What a story may change before tapdesk starts.
+pub struct Setting {
+    /// The `[policy]` section with its rules, as TOML; `{helpdesk}` and `{oncall}` stand for group ids.
+    pub policy: String,
+    /// Further top-level or sectioned TOML.
+    pub extra: String,
+    /// Replaces parts before the start and after every restart.
+    pub fit: Arc<dyn Fn(&mut Parts) + Send + Sync>,
+}
+
+/// The world of one story.
+pub struct World {
+    /// Time.
+    pub hands: Hands,
+    /// Everybody in the directory.
+    pub company: Company,
+    /// The token endpoint.
+    pub entra: Entra,
+    /// Graph.
+    pub graph: Graph,
+    /// Slack.
+    pub slack: Slack,
+    /// Text messages.
+    pub twilio: Twilio,
+    /// Mail.
+    pub smtp: Smtp,
+    /// The helpdesk agent.
+    pub ada: Colleague,
+    /// The subject's manager.
+    pub mary: Colleague,
+    /// The subject, locked out.
+    pub jane: Colleague,
+    /// On call; may approve instead of a manager.
+    pub otto: Colleague,
+    /// Agents.
+    pub helpdesk: Group,
+    /// The people on call.
+    pub oncall: Group,
+    /// tapdesk's own files.
+    pub files: TempDir,
+    setting: Setting,
+    config: Config,
+    running: Option<Running>,
+    http: reqwest::Client,
+    logs: Logs,
+}
+
+/// The rule of most stories.
+pub const USUAL_POLICY: &str = r#"
+[policy]
+[[policy.rule]]
+name = "helpdesk for staff"
+requester = "group:{helpdesk}"
+subject = "anyone"
+approvals = ["manager | group:{oncall}"]
+lifetime = "1h"
+ticket = ["sms"]
+pin = ["approver"]
+notice = ["email", "manager"]
+"#;
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { policy: USUAL_POLICY.to_owned(), extra: String::new(), fit: Arc::new(|_| {}) }
+    }
+}
+
+impl Hands {
+    /// The time that the world shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        *lock(&self.0)
+    }
+
+    /// Moves the time on, without letting anybody act.
+    pub fn turn(&self, by: Duration) {
+        let mut now = lock(&self.0);
+        *now = now.saturating_add(by).unwrap_or(*now);
+    }
+
+    fn set(&self, at: Timestamp) {
+        *lock(&self.0) = at;
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+}
+
+impl World {
+    /// The usual world: Ada of the help desk, Mary the manager, Jane who is locked out, Otto on call.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::with(Setting::default()).await
+    }
+
+    /// A world with another setting.
+    pub async fn with(setting: Setting) -> anyhow::Result<Self> {
+        tapdesk::system::install_crypto_provider();
+        let logs = Logs::capture();
+        let hands = Hands(Arc::new(Mutex::new("2026-11-23T10:00:00Z".parse()?)));
+        let now: crate::Now = {
+            let hands = hands.clone();
+            Arc::new(move || hands.now())
+        };
+        let company = Company::new();
+        let entra = Entra::start(now.clone()).await?;
+        let graph = Graph::start(company.clone(), entra.clone(), now.clone()).await?;
+        let slack = Slack::start(now.clone(), slack::Workspace::default()).await?;
+        let twilio = Twilio::start(now, TWILIO_ACCOUNT, TWILIO_TOKEN).await?;
+        let smtp = Smtp::start(None).await?;
+        let colleague = |id: &str, name: &str, upn: &str| Colleague {
+            person: company.person(name, upn).with_mail(upn),
+            account: slack.user(id, &name.to_lowercase().replace(' ', "."), upn),
+        };
+        let mary = colleague("U0MARY", "Mary Major", "mary.major@contoso.com");
+        let ada = colleague("U0ADA", "Ada Agent", "ada.agent@contoso.com");
+        let jane = colleague("U0JANE", "Jane Doe", "jane.doe@contoso.com");
+        let otto = colleague("U0OTTO", "Otto Oncall", "otto.oncall@contoso.com");
+        jane.person.manager(&mary.person).mobile("+491701234512");
+        let helpdesk = company.group("Help desk").member(&ada.person);
+        let oncall = company.group("On call").member(&otto.person);
+        let files = tempfile::tempdir()?;
+        std::fs::write(files.path().join("pepper"), [7; 32])?;
+        let text = config_text(&setting, files.path(), &entra, &graph, &slack, &twilio, smtp.address)
+            .replace("{helpdesk}", &helpdesk.id())
+            .replace("{oncall}", &oncall.id());
+        let config = Config::parse("world.toml", &text)?;
+        let mut world = Self {
+            hands,
+            company,
+            entra,
+            graph,
+            slack,
+            twilio,
+            smtp,
+            ada,
+            mary,
+            jane,
+            otto,
+            helpdesk,
+            oncall,
+            files,
+            setting,
+            config,
+            running: None,
+            http: http::client(http::Limits::default())?,
+            logs,
+        };
+        world.start_tapdesk().await?;
+        Ok(world)
+    }
+
+    /// Another colleague, known to directory and chat.
+    #[must_use]
+    pub fn colleague(&self, name: &str, upn: &str) -> Colleague {
+        let id = format!("U0{}", name.to_uppercase().replace(' ', ""));
+        Colleague {
+            person: self.company.person(name, upn).with_mail(upn),
+            account: self.slack.user(&id, &name.to_lowercase().replace(' ', "."), upn),
+        }
+    }
+
+    /// What tapdesk was configured with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where people and webhooks reach tapdesk.
+    #[must_use]
+    pub fn base(&self) -> Url {
+        let address =
+            self.running.as_ref().map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1)), |r| r.address);
+        base_url(address)
+    }
+
+    /// Where the admin listener is.
+    #[must_use]
+    pub fn admin_base(&self) -> Url {
+        let address =
+            self.running.as_ref().map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1)), |r| r.admin_address);
+        base_url(address)
+    }
+
+    /// The running program.
+    pub fn tapdesk(&self) -> anyhow::Result<&Running> {
+        self.running.as_ref().context("tapdesk is not running")
+    }
+
+    /// Starts tapdesk on the files that are there.
+    pub async fn start_tapdesk(&mut self) -> anyhow::Result<()> {
+        let mut parts = Parts::build(&self.config, Arc::new(self.hands.clone()), Arc::new(SystemEntropy))?;
+        (self.setting.fit)(&mut parts);
+        let running = app::start(&self.config, parts).await?;
+        self.slack.attach(base_url(running.address));
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Stops tapdesk as an operator does.
+    pub async fn stop_tapdesk(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// Stops tapdesk and starts it again on the same files, with whole parts.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop_tapdesk().await;
+        self.setting.fit = Arc::new(|_| {});
+        self.start_tapdesk().await
+    }
+
+    /// Lets everybody work until nothing is due.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let running = self.tapdesk()?;
+        for _ in 0..200 {
+            running.idle().await;
+            if running.worker.tick().await? == 0 {
+                running.idle().await;
+                return Ok(());
+            }
+        }
+        anyhow::bail!("there was always another task due")
+    }
+
+    /// Moves the time on, stopping wherever a task is due.
+    pub async fn advance(&self, by: Duration) -> anyhow::Result<()> {
+        let target = self.hands.now().saturating_add(by)?;
+        for _ in 0..1_000 {
+            self.settle().await?;
+            match self.tapdesk()?.worker.desk.store().next_due().await? {
+                Some(due) if due <= target => self.hands.set(due.max(self.hands.now())),
+                Some(_) | None => {
+                    self.hands.set(target);
+                    return self.settle().await;
+                }
+            }
+        }
+        anyhow::bail!("time does not get there: something is always due")
+    }
+
+    /// Somebody types a command.
+    pub async fn types(&self, who: &Colleague, text: &str) -> Reply {
+        self.slack.command(&who.account, COMMAND, text).await
+    }
+
+    /// Ada asks for Jane, and everybody works.
+    pub async fn ada_asks_for_jane(&self) -> anyhow::Result<()> {
+        let text = format!("for {} lost her phone, INC0012345", self.jane.account.mention());
+        let reply = self.types(&self.ada, &text).await;
+        ensure!(reply.is_accepted(), "the command was not accepted: {reply:?}");
+        self.settle().await
+    }
+
+    /// The newest message in somebody's private chat with a button of that label, as they see it now.
+    pub fn card(&self, who: &Colleague, button: &str) -> anyhow::Result<Message> {
+        let label = format!("[{button}]");
+        let inbox = self.slack.inbox(&who.account);
+        let found = inbox.into_iter().rev().find(|message| message.visible_text().contains(&label));
+        found.with_context(|| format!("{} sees no button {label}", who.account.name))
+    }
+
+    /// Somebody presses a button in their private chat, and everybody works.
+    pub async fn presses(&self, who: &Colleague, button: &str) -> anyhow::Result<Reply> {
+        let reply = self.slack.press(&who.account, &self.card(who, button)?, button).await?;
+        self.settle().await?;
+        Ok(reply)
+    }
+
+    /// What somebody has not read yet in their private chat, oldest first; reads it.
+    pub fn reads(&self, who: &Colleague) -> Vec<String> {
+        self.slack.read(&who.account).iter().map(Message::visible_text).collect()
+    }
+
+    /// Whether something unread says that; reads everything.
+    pub fn hears(&self, who: &Colleague, part: &str) -> anyhow::Result<()> {
+        let read = self.reads(who);
+        ensure!(
+            read.iter().any(|text| text.contains(part)),
+            "{} reads {read:#?}, not {part:?}",
+            who.account.name
+        );
+        Ok(())
+    }
+
+    /// The code in the newest text message to the number.
+    pub fn code_at(&self, number: &str) -> anyhow::Result<String> {
+        let messages = self.twilio.phone(number).read();
+        let newest = messages.last().context("no text message came")?;
+        code_in(&newest.body).context("the text message holds no code")
+    }
+
+    /// The PIN in the modal that somebody has open.
+    pub fn pin_before(&self, who: &Colleague) -> anyhow::Result<String> {
+        let modal = self.slack.modal(&who.account).context("no modal is open")?;
+        pin_in(&modal.visible_text()).context("the modal shows no PIN")
+    }
+
+    /// A browser on the claim page.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        Browser::open(self.base(), self.http.clone())
+    }
+
+    /// Ada asks, Mary approves and shows herself the PIN; returns the code and PIN that Jane then knows.
+    pub async fn ticket_for_jane(&self) -> anyhow::Result<(String, String)> {
+        self.ada_asks_for_jane().await?;
+        self.presses(&self.mary, "Approve").await?;
+        self.presses(&self.mary, "Show PIN").await?;
+        let ticket = (self.code_at("+491701234512")?, self.pin_before(&self.mary)?);
+        self.reads(&self.ada);
+        self.reads(&self.mary);
+        Ok(ticket)
+    }
+
+    /// Everybody reads everything that lies around.
+    pub fn everybody_reads(&self) {
+        for colleague in [&self.ada, &self.mary, &self.jane, &self.otto] {
+            self.slack.read(&colleague.account);
+        }
+        for (person, _) in self.slack.all_unread() {
+            self.slack.read(&person);
+        }
+        for sms in self.twilio.unread() {
+            self.twilio.phone(&sms.to).read();
+        }
+        for mail in self.smtp.unread() {
+            for address in &mail.to {
+                self.smtp.read(address);
+            }
+        }
+    }
+
+    /// What must hold after every story: let time run out, then look everywhere.
+    pub async fn finish(mut self) -> anyhow::Result<()> {
+        ensure!(self.slack.all_unread().is_empty(), "unread in Slack: {:#?}", unread_texts(&self.slack));
+        ensure!(self.twilio.unread().is_empty(), "unread text messages");
+        let mails: Vec<String> =
+            self.smtp.unread().into_iter().map(|mail| format!("{:?}: {}", mail.to, mail.subject)).collect();
+        ensure!(mails.is_empty(), "unread mail: {mails:#?}");
+        self.wind_down().await
+    }
+
+    /// The same for stories that do not care who has read what.
+    pub async fn finish_unread(mut self) -> anyhow::Result<()> {
+        self.wind_down().await
+    }
+
+    async fn wind_down(&mut self) -> anyhow::Result<()> {
+        if self.running.is_none() {
+            self.start_tapdesk().await?;
+        }
+        self.graph.wire.heal();
+        self.slack.wire.heal();
+        self.twilio.wire.heal();
+        self.entra.wire.heal();
+        self.smtp.heal();
+        let shown = crate::check::shown_passes(self).await?;
+        self.advance(Duration::from_hours(12)).await?;
+        let left = self.tapdesk()?.worker.desk.store().next_due().await?;
+        ensure!(left.is_none(), "a task is still pending at {left:?}");
+        crate::check::no_pass_lives_unseen(self, &shown)?;
+        self.stop_tapdesk().await;
+        crate::check::ledger_verifies(self)?;
+        crate::check::nothing_leaked(self)
+    }
+
+    /// What tapdesk logged since the world began, at TRACE.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        self.logs.text()
+    }
+}
+
+/// The 13 characters after `#` in a link, or the 4-4-5 form.
+#[must_use]
+pub fn code_in(text: &str) -> Option<String> {
+    let link = text.split_once("/c#").map(|(_, rest)| rest);
+    let code: String = link?.chars().take_while(char::is_ascii_alphanumeric).collect();
+    (code.len() == 13).then_some(code)
+}
+
+/// Eight digits, perhaps 4 4.
+#[must_use]
+pub fn pin_in(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+        let only_digits = line.chars().all(|c| c.is_ascii_digit() || !c.is_ascii_alphanumeric());
+        (digits.len() == 8 && only_digits).then_some(digits)
+    })
+}
+
+fn unread_texts(slack: &Slack) -> Vec<(String, String)> {
+    slack.all_unread().into_iter().map(|(person, message)| (person.name, message.visible_text())).collect()
+}
+
+fn base_url(address: SocketAddr) -> Url {
+    let text = format!("http://{address}/");
+    Url::parse(&text).unwrap_or_else(|error| unreachable!("{text}: {error}"))
+}
+
+fn config_text(
+    setting: &Setting,
+    files: &Path,
+    entra: &Entra,
+    graph: &Graph,
+    slack: &Slack,
+    twilio: &Twilio,
+    smtp: SocketAddr,
+) -> String {
+    let workspace = slack.workspace();
+    let files = files.display();
+    let hook_host = slack.url.authority();
+    format!(
+        r#"
+public_url = "https://tap.contoso.com"
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+pepper_file = "{files}/pepper"
+{extra}
+
+[store]
+kind = "embedded"
+path = "{files}/tapdesk.db"
+
+[ledger]
+path = "{files}/ledger"
+
+[security]
+notify = ["mailto:{SECURITY}"]
+
+[graph]
+tenant_id = "{tenant}"
+client_id = "{client}"
+client_secret = '{secret}'
+base_url = "{graph_url}"
+authority = "{entra_url}"
+
+[slack]
+signing_secret = "{signing}"
+bot_token = "{bot_token}"
+app_id = "{app}"
+teams = ["{team}"]
+trust_email = true
+base_url = "{slack_url}"
+response_hosts = ["{hook_host}"]
+
+[courier.sms]
+kind = "twilio"
+account_sid = "{TWILIO_ACCOUNT}"
+password = "{TWILIO_TOKEN}"
+from = "+15005550006"
+base_url = "{twilio_url}"
+
+[courier.email]
+host = "{smtp_host}"
+port = {smtp_port}
+tls = "none"
+from = "tapdesk <tapdesk@contoso.com>"
+
+{policy}
+"#,
+        extra = setting.extra,
+        tenant = entra.tenant_id,
+        client = entra.client_id,
+        secret = entra.client_secret(),
+        graph_url = graph.url,
+        entra_url = entra.url,
+        signing = workspace.signing_secret,
+        bot_token = workspace.bot_token,
+        app = workspace.app_id,
+        team = workspace.team_id,
+        slack_url = slack.api_url(),
+        twilio_url = twilio.url,
+        smtp_host = smtp.ip(),
+        smtp_port = smtp.port(),
+        policy = setting.policy,
+    )
+}
