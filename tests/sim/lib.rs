@@ -9,6 +9,7 @@ pub mod logs;
 pub mod people;
 pub mod slack;
 pub mod smtp;
+pub mod tales;
 pub mod twilio;
 pub mod wire;
 pub mod world;

@@ -1,2 +1,3 @@
-//! .
-fn main() {}
+//! The stories: what people do with tapdesk, and what must hold whatever happens.
+
+mod main_path;

@@ -1,0 +1,117 @@
+//! What does the playground tell?
+//!
+//! Each tale is played by the real program against the simulators: one line per step, saying who did what and what
+//! went over the wire, with secrets masked. A step that does not happen ends the tale with an error.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::wire::{Exchange, Wire};
+use crate::world::World;
+
+/// The happy path in Slack.
+pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let mut wires = Wires::watch(&world);
+    say("Contoso, 10:00. Jane Doe has lost her phone and is locked out. tapdesk runs with the embedded store.");
+
+    let mention = world.jane.account.mention();
+    let reply = world.types(&world.ada, &format!("for {mention} lost her phone, INC0012345")).await;
+    ensure!(reply.is_accepted(), "the command was not accepted: {reply:?}");
+    say("Ada (help desk)   types: /tap for @jane lost her phone, INC0012345");
+    say("  Slack → tapdesk   POST /slack/commands, signed; answered 200 “Checking…”, visible to Ada alone");
+    world.settle().await?;
+    wires.tell(say);
+    world.hears(&world.ada, "is with its approvers")?;
+
+    let card = world.card(&world.mary, "Approve")?;
+    say("Mary (manager)    reads in her direct messages:");
+    card.visible_text().lines().for_each(|line| say(&format!("                  | {line}")));
+    world.presses(&world.mary, "Approve").await?;
+    say("Mary              presses Approve");
+    wires.tell(say);
+    world.hears(&world.ada, "is approved by Mary Major")?;
+
+    let code = world.code_at("+491701234512")?;
+    say(&format!("Jane              gets a text message with the code {}", mask(&code)));
+    world.presses(&world.mary, "Show PIN").await?;
+    let pin = world.pin_before(&world.mary)?;
+    say(&format!("Mary              presses Show PIN, reads {} in a private window, and calls Jane", mask(&pin)));
+    wires.tell(say);
+    world.reads(&world.mary);
+
+    let browser = world.browser();
+    let wrong = browser.claim(&code, "00000000").await?;
+    ensure!(wrong.state() == "wrong_pin", "a wrong PIN was answered with {wrong:?}");
+    say("Jane              opens the claim page and mistypes the PIN: “wrong PIN, 4 tries left”");
+    let passcode = browser.claims_and_sees(&code, &pin).await?;
+    say("Jane              types code and PIN: tapdesk checks everything again and asks Graph for the pass");
+    wires.tell(say);
+    say(&format!("Jane              reads the pass on her screen: {} (made at that moment, stored nowhere)", mask(&passcode)));
+    world.settle().await?;
+    wires.tell(say);
+    world.hears(&world.ada, "Jane Doe has the pass")?;
+    world.hears(&world.mary, "A sign-in pass was made for Jane Doe")?;
+    ensure!(world.smtp.read("jane.doe@contoso.com").len() == 1, "the account's owner was not told");
+    say("Jane's mailbox    has a notice: “A Temporary Access Pass was made for your account”");
+
+    let signed_in = world.graph.use_pass(&world.jane.person, &passcode);
+    ensure!(signed_in == crate::graph::SignIn::Ok, "Windows answered {signed_in:?}");
+    say("Jane              signs in at the Windows lock screen and sets up Windows Hello");
+    world.advance(Duration::from_mins(10)).await?;
+    wires.tell(say);
+    world.hears(&world.ada, "used")?;
+    say("Ada               reads: the pass is used");
+    world.finish().await?;
+    say("Afterwards        the ledger verifies, nothing is pending, and no secret is in any log, file or chat");
+    Ok(())
+}
+
+/// The first and last characters of a secret.
+fn mask(secret: &str) -> String {
+    let characters: Vec<char> = secret.chars().collect();
+    match characters[..] {
+        [first, .., last] => format!("{first}{}{last}", "•".repeat(characters.len() - 2)),
+        _ => "•".to_owned(),
+    }
+}
+
+/// What went over the wires since it was last told.
+struct Wires {
+    wires: Vec<(&'static str, Wire, usize)>,
+}
+
+impl Wires {
+    fn watch(world: &World) -> Self {
+        let wires = [
+            ("Entra", &world.entra.wire),
+            ("Graph", &world.graph.wire),
+            ("Slack", &world.slack.wire),
+            ("Twilio", &world.twilio.wire),
+        ];
+        Self { wires: wires.map(|(name, wire)| (name, wire.clone(), 0)).to_vec() }
+    }
+
+    fn tell(&mut self, say: &(dyn Fn(&str) + Sync)) {
+        for (name, wire, told) in &mut self.wires {
+            let seen = wire.seen();
+            for exchange in &seen[*told..] {
+                say(&format!("  tapdesk → {name:<7} {}", line(exchange)));
+            }
+            *told = seen.len();
+        }
+    }
+}
+
+/// Method, path without ids, and status; bodies and queries stay out.
+fn line(exchange: &Exchange) -> String {
+    let path = exchange.target.split('?').next().unwrap_or_default();
+    let path: Vec<&str> = path.split('/').map(|part| if is_id(part) { "…" } else { part }).collect();
+    let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.as_u16().to_string());
+    format!("{} {} → {status}", exchange.method, path.join("/"))
+}
+
+fn is_id(part: &str) -> bool {
+    part.len() > 20 && part.contains(|c: char| c.is_ascii_digit()) || part.contains('@')
+}
