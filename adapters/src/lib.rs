@@ -1,4 +1,6 @@
 //! The outside world of tapdesk, one folder per system; each implements a port of the core.
 
 pub mod http;
+pub mod ledgers;
 pub mod slack;
+pub mod stores;

@@ -1,0 +1,184 @@
+//! Is the ledger what was once written, and what in it was begun without an end?
+//!
+//! Verifying only reads, so it works while a service writes. It proves that the ledger is one unbroken chain. That
+//! the chain is not a rewritten one is proved by `head`: a hash that was kept somewhere else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tapdesk_core::ids::{RequestId, Version};
+use tapdesk_core::ledger::{Head, Phase};
+
+use super::line::{Chain, Line};
+use super::segment::{self, Found, Reader};
+
+/// Lines may be this much older than the line before: several requests write at once, and clocks are set.
+const BACKWARDS: Duration = Duration::from_secs(10);
+
+/// What a ledger without faults holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many lines.
+    pub lines: u64,
+    /// The last line.
+    pub head: Head,
+    /// Intents without an outcome, oldest first.
+    pub open_intents: Vec<OpenIntent>,
+    /// What is odd without being wrong, as `segment:line: text`.
+    pub warnings: Vec<String>,
+}
+
+/// An intent whose outcome is not in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenIntent {
+    /// Its number.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Which request.
+    pub request: Option<RequestId>,
+    /// The version that it belongs to.
+    pub version: Option<Version>,
+    /// What was begun.
+    pub what: String,
+    /// The pass that it is about, where it names one.
+    pub pass: Option<String>,
+}
+
+/// Why a ledger is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It could not be read.
+    #[error("{0} cannot be read")]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// A whole segment is gone.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// The first line that is wrong.
+    #[error("{segment}:{line}: {reason}")]
+    Wrong {
+        /// The segment.
+        segment: String,
+        /// The line in it, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Every line is right, and the one that the caller knows is not among them.
+    #[error("the ledger does not contain the head you kept: it was cut or rewritten")]
+    HeadMissing,
+}
+
+/// Reads the whole ledger in `dir`; `head` is the hash of a line that has to be in it.
+pub fn verify(dir: &Path, head: Option<&str>) -> Result<Verified, VerifyError> {
+    let unreadable = |error| VerifyError::Unreadable(dir.to_path_buf(), error);
+    let numbers = segment::numbers(dir).map_err(unreadable)?;
+    if let Some(gap) = segment::gap(&numbers) {
+        return Err(VerifyError::Missing(segment::name(gap)));
+    }
+    let mut audit = Audit::new(head);
+    for (place, number) in numbers.iter().enumerate() {
+        audit.read(dir, *number, place + 1 == numbers.len())?;
+    }
+    audit.finish()
+}
+
+type Key = (Option<RequestId>, Option<Version>, String);
+
+/// What was read so far.
+struct Audit<'h> {
+    chain: Chain,
+    wanted: Option<&'h str>,
+    found: bool,
+    lines: u64,
+    latest: Option<Timestamp>,
+    intents: BTreeMap<Key, Vec<OpenIntent>>,
+    warnings: Vec<String>,
+}
+
+impl<'h> Audit<'h> {
+    fn new(wanted: Option<&'h str>) -> Self {
+        Self {
+            chain: Chain::from_the_start(),
+            wanted,
+            found: wanted.is_none_or(|hash| hash == Head::empty().hash),
+            lines: 0,
+            latest: None,
+            intents: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, dir: &Path, number: u32, is_last: bool) -> Result<(), VerifyError> {
+        let path = segment::path(dir, number);
+        let unreadable = |error| VerifyError::Unreadable(path.clone(), error);
+        let mut reader = Reader::open(&path).map_err(unreadable)?;
+        loop {
+            let place = reader.lines + 1;
+            let wrong = |reason| VerifyError::Wrong { segment: segment::name(number), line: place, reason };
+            match reader.next().map_err(unreadable)? {
+                Found::Line(bytes) => {
+                    let line = self.chain.read(bytes).map_err(wrong)?;
+                    self.take(line, &format!("{}:{place}", segment::name(number)));
+                }
+                // A service that runs may be writing this very line.
+                Found::Unfinished(bytes) if is_last => self.warnings.push(format!(
+                    "{}:{place}: {bytes} bytes of an unfinished line: it is being written, or its writer died",
+                    segment::name(number)
+                )),
+                Found::Unfinished(_) => return Err(wrong("the line does not end".to_owned())),
+                Found::TooLong => return Err(wrong("the line is too long".to_owned())),
+                Found::End => return Ok(()),
+            }
+        }
+    }
+
+    fn take(&mut self, line: Line, place: &str) {
+        self.lines += 1;
+        self.found |= self.wanted.is_some_and(|hash| line.hash.as_deref() == Some(hash));
+        if let Some(latest) = self.latest
+            && latest.duration_since(line.at).unsigned_abs() > BACKWARDS
+            && line.at < latest
+        {
+            self.warnings.push(format!("{place}: the clock went back from {latest} to {}", line.at));
+        }
+        self.latest = self.latest.max(Some(line.at));
+        match line.phase {
+            Phase::Intent => self.begin(line),
+            Phase::Outcome => self.end(&line),
+            Phase::Event => {}
+        }
+    }
+
+    fn begin(&mut self, line: Line) {
+        let pass = line.facts.get("pass").cloned();
+        let key = (line.request.clone(), line.version, line.what.clone());
+        let Line { seq, at, request, version, what, .. } = line;
+        self.intents.entry(key).or_default().push(OpenIntent { seq, at, request, version, what, pass });
+    }
+
+    /// Closes the intent about the same pass; an intent that named none, since the pass was yet to be made, is
+    /// closed by any outcome of its request, version and deed.
+    fn end(&mut self, line: &Line) {
+        let key = (line.request.clone(), line.version, line.what.clone());
+        let Some(begun) = self.intents.get_mut(&key) else { return };
+        let pass = line.facts.get("pass");
+        let same = begun.iter().position(|intent| intent.pass.as_ref() == pass);
+        if let Some(place) = same.or_else(|| begun.iter().position(|intent| intent.pass.is_none())) {
+            begun.remove(place);
+        }
+    }
+
+    fn finish(self) -> Result<Verified, VerifyError> {
+        if !self.found {
+            return Err(VerifyError::HeadMissing);
+        }
+        let mut open_intents: Vec<OpenIntent> = self.intents.into_values().flatten().collect();
+        open_intents.sort_by_key(|intent| intent.seq);
+        let head = self.chain.head().cloned().unwrap_or_else(Head::empty);
+        Ok(Verified { lines: self.lines, head, open_intents, warnings: self.warnings })
+    }
+}

@@ -1,0 +1,200 @@
+//! Requests as the contract needs them: small, and different where it matters.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, PersonId, PromptId, RequestId, RuleName, WorkerId};
+use tapdesk_core::ledger::Head;
+use tapdesk_core::pass::PassWish;
+use tapdesk_core::people::{Human, Naming};
+use tapdesk_core::policy::Route;
+use tapdesk_core::ports::{Commit, RequesterCap};
+use tapdesk_core::request::{
+    Approval, Candidate, Case, CodeHalf, Ending, Grant, Notice, Past, Request, State, Terms, Ticket,
+};
+use tapdesk_core::task::{NewTask, Task};
+use tapdesk_core::ticket::{CodeHash, TokenHash};
+use uuid::Uuid;
+
+/// An hour as it suits everybody.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A cap that nobody reaches.
+pub const NO_CAP: RequesterCap = RequesterCap { most: u32::MAX, window: HOUR };
+
+/// The time, so many seconds into the test.
+#[must_use]
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + seconds)
+}
+
+/// The id of the `n`th request.
+#[must_use]
+pub fn id(n: u32) -> RequestId {
+    format!("req_{n:026}").parse().unwrap()
+}
+
+/// The `n`th person.
+#[must_use]
+pub fn person(n: u32) -> PersonId {
+    PersonId(Uuid::from_u128(u128::from(n)))
+}
+
+/// The `n`th chat account.
+#[must_use]
+pub fn account(n: u32) -> ChatUser {
+    ChatUser { chat: ChatName::from("chat"), workspace: "w".to_owned(), id: format!("user \"{n}\"") }
+}
+
+/// The `n`th delivery.
+#[must_use]
+pub fn delivery(n: u32) -> DeliveryId {
+    DeliveryId(format!("delivery {n}"))
+}
+
+/// The hash of the `n`th code.
+#[must_use]
+pub fn code(n: u32) -> CodeHash {
+    CodeHash(format!("{n:064x}"))
+}
+
+/// The hash of the `n`th token of a notice.
+#[must_use]
+pub fn token(n: u32) -> TokenHash {
+    TokenHash(format!("{n:064x}"))
+}
+
+/// A worker.
+#[must_use]
+pub fn worker(name: &str) -> WorkerId {
+    WorkerId::from(name)
+}
+
+/// The head of a ledger with so many lines.
+#[must_use]
+pub fn head(seq: u64) -> Head {
+    Head { seq, hash: format!("{seq:064x}") }
+}
+
+/// A request that was just received, from the first account.
+#[must_use]
+pub fn received(n: u32) -> Request {
+    Request {
+        id: id(n),
+        received_at: at(0),
+        requester: account(1),
+        subject: Naming::Address(format!("subject{n}@contoso.example")),
+        reason: "lost phone\n\"really\"".to_owned(),
+        posted: Vec::new(),
+        state: State::Received,
+    }
+}
+
+/// The same request, waiting for the approval of `approver` of a pass for `subject`.
+#[must_use]
+pub fn awaiting(n: u32, subject: u32, approver: u32) -> Request {
+    let state = State::AwaitingApproval {
+        case: Box::new(case(subject, approver)),
+        approvals: Vec::new(),
+        expires_at: at(14_400),
+    };
+    Request { state, ..received(n) }
+}
+
+/// The same request with an open claim: its ticket was opened at `opened` and has this code.
+#[must_use]
+pub fn claimable(n: u32, subject: u32, of_code: u32, opened: Timestamp) -> Request {
+    Request { state: State::ClaimOpen(Box::new(grant(subject, of_code, opened))), ..received(n) }
+}
+
+/// A claimable request whose owner got a notice with this token.
+#[must_use]
+pub fn noticed(n: u32, subject: u32, of_code: u32, of_token: u32) -> Request {
+    let notice = Notice { token: token(of_token), number: 42, wrong: 0, told: None, expires_at: at(700_000) };
+    let grant = Grant { notice: Some(notice), ..grant(subject, of_code, at(0)) };
+    Request { state: State::ClaimOpen(Box::new(grant)), ..received(n) }
+}
+
+/// The request, closed at `closed` and remembering what it knew.
+#[must_use]
+pub fn closed(request: &Request, closed: Timestamp) -> Request {
+    let past = match (request.grant(), request.case()) {
+        (Some(grant), _) => Past::Granted(Box::new(grant.clone())),
+        (None, Some(case)) => Past::Asked(Box::new(case.clone())),
+        (None, None) => Past::Nothing,
+    };
+    Request { state: State::Closed { ending: Ending::Cancelled, at: closed, past }, ..request.clone() }
+}
+
+/// A commit of nothing but the request.
+#[must_use]
+pub fn commit(request: Request) -> Commit {
+    Commit { request, tasks: Vec::new(), head: Head::empty(), delivery: None, fresh_tries: false }
+}
+
+/// The same commit with a task.
+#[must_use]
+pub fn with_task(mut commit: Commit, due: Timestamp) -> Commit {
+    commit.tasks.push(NewTask { due, task: Task::FetchFacts });
+    commit
+}
+
+/// The same commit, caused by the `n`th delivery.
+#[must_use]
+pub fn by_delivery(commit: Commit, n: u32) -> Commit {
+    Commit { delivery: Some(delivery(n)), ..commit }
+}
+
+fn human(n: u32) -> Human {
+    Human { id: person(n), name: format!("Person {n} Ünal"), upn: format!("p{n}@contoso.example") }
+}
+
+fn case(subject: u32, approver: u32) -> Case {
+    Case {
+        requester: human(1),
+        subject: human(subject),
+        manager: Some(human(approver)),
+        rule: RuleName::from("helpdesk for staff"),
+        slots: vec![vec![person(approver)]],
+        approvers: vec![Candidate {
+            human: human(approver),
+            account: account(approver),
+            prompt: PromptId::from_button("prompt"),
+        }],
+        terms: terms(),
+        contacts: Vec::new(),
+        foreign: Vec::new(),
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        approval_expires: 4 * HOUR,
+        ticket_expires: HOUR / 2,
+        wish: PassWish { lifetime: HOUR, one_time: true },
+        wished: None,
+        code_routes: vec![Route::Sms],
+        pin_routes: vec![Route::Approver],
+        notice_routes: vec![Route::Email],
+        sources: Vec::new(),
+    }
+}
+
+fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
+    let half = CodeHalf { hash: code(of_code), route: Route::Sms, sent: true };
+    Grant {
+        case: case(subject, 2),
+        approvals: vec![Approval { by: human(2), at: opened }],
+        ticket: Ticket {
+            generation: 1,
+            code: Some(half),
+            failed_routes: Vec::new(),
+            pin: None,
+            wrong: 0,
+            expires_at: at(1800),
+        },
+        loose: Vec::new(),
+        attempts: 0,
+        notice: None,
+    }
+}

@@ -1,0 +1,399 @@
+//! The promises, one function each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tapdesk_core::ids::Version;
+use tapdesk_core::ledger::Head;
+use tapdesk_core::ports::{
+    Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
+};
+use tapdesk_core::request::{Request, Whom};
+
+use super::samples::{
+    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, id, noticed, person,
+    received, token, with_task, worker,
+};
+
+/// What a contract is checked on.
+type Any = Arc<dyn Store>;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A second delivery of the same message is told which request the first one made.
+pub async fn a_delivery_opens_one_request(store: Any) {
+    assert_eq!(open(&store, by_delivery(commit(received(1)), 7)).await, Opened::New);
+    assert_eq!(open(&store, by_delivery(commit(received(2)), 7)).await, Opened::Seen(id(1)));
+    assert_eq!(store.load(&id(2)).await.unwrap(), None);
+}
+
+/// The cap counts what was opened; repeated deliveries and refused requests do not count.
+pub async fn a_requester_opens_no_more_than_the_cap(store: Any) {
+    let cap = RequesterCap { most: 2, window: MINUTE };
+    for n in 1..=2 {
+        let opened = store.open(by_delivery(commit(received(n)), n), cap, at(n.into())).await.unwrap();
+        assert_eq!(opened, Opened::New);
+    }
+    let third = by_delivery(commit(received(3)), 3);
+    assert_eq!(store.open(third, cap, at(3)).await.unwrap(), Opened::TooMany);
+    assert_eq!(store.load(&id(3)).await.unwrap(), None);
+    let repeated = by_delivery(commit(received(4)), 2);
+    assert_eq!(store.open(repeated, cap, at(3)).await.unwrap(), Opened::Seen(id(2)));
+    let other = Request { requester: account(2), ..received(5) };
+    assert_eq!(store.open(commit(other), cap, at(3)).await.unwrap(), Opened::New);
+}
+
+/// The window moves, and a refused delivery was not claimed.
+pub async fn a_requester_who_was_refused_may_ask_again_when_the_window_moved_on(store: Any) {
+    let cap = RequesterCap { most: 1, window: MINUTE };
+    assert_eq!(store.open(commit(received(1)), cap, at(0)).await.unwrap(), Opened::New);
+    let second = by_delivery(commit(received(2)), 2);
+    assert_eq!(store.open(second.clone(), cap, at(59)).await.unwrap(), Opened::TooMany);
+    assert_eq!(store.open(second, cap, at(60)).await.unwrap(), Opened::New);
+}
+
+/// Every field survives, and the version counts the changes.
+pub async fn a_request_is_loaded_as_it_was_stored(store: Any) {
+    assert_eq!(store.load(&id(1)).await.unwrap(), None);
+    open(&store, commit(received(1))).await;
+    let stored = store.load(&id(1)).await.unwrap().unwrap();
+    assert_eq!((stored.request, stored.version), (received(1), Version::FIRST));
+    let next = noticed(1, 10, 5, 6);
+    assert_eq!(store.commit(Version::FIRST, commit(next.clone())).await.unwrap(), Version(2));
+    let stored = store.load(&id(1)).await.unwrap().unwrap();
+    assert_eq!((stored.request, stored.version), (next, Version(2)));
+}
+
+/// A commit from an older version, or of a request that is not there, does nothing.
+pub async fn a_lost_race_is_a_conflict(store: Any) {
+    open(&store, commit(received(1))).await;
+    store.commit(Version::FIRST, commit(awaiting(1, 10, 2))).await.unwrap();
+    let late = store.commit(Version::FIRST, commit(closed(&received(1), at(1)))).await;
+    assert!(matches!(late, Err(CommitError::Conflict)), "{late:?}");
+    assert_eq!(store.load(&id(1)).await.unwrap().unwrap().request, awaiting(1, 10, 2));
+    let stranger = store.commit(Version::FIRST, commit(received(9))).await;
+    assert!(matches!(stranger, Err(CommitError::Conflict)), "{stranger:?}");
+}
+
+/// Commits that race from the same version have one winner.
+pub async fn of_many_racers_one_wins(store: Any) {
+    open(&store, commit(received(1))).await;
+    let racers: Vec<_> = (0..16)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(
+                async move { store.commit(Version::FIRST, commit(awaiting(1, 10, 2))).await.is_ok() },
+            )
+        })
+        .collect();
+    let mut winners = 0;
+    for racer in racers {
+        winners += u32::from(racer.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+/// A delivery is claimed by the commit that it caused, whatever the version is by then.
+pub async fn a_repeated_delivery_changes_nothing(store: Any) {
+    open(&store, by_delivery(commit(received(1)), 1)).await;
+    let change = by_delivery(commit(awaiting(1, 10, 2)), 2);
+    store.commit(Version::FIRST, change.clone()).await.unwrap();
+    for expected in [Version::FIRST, Version(2)] {
+        let again = store.commit(expected, change.clone()).await;
+        assert!(matches!(again, Err(CommitError::Seen)), "{again:?}");
+    }
+    let opening = store.commit(Version(2), by_delivery(commit(awaiting(1, 10, 2)), 1)).await;
+    assert!(matches!(opening, Err(CommitError::Seen)), "{opening:?}");
+    assert_eq!(store.load(&id(1)).await.unwrap().unwrap().version, Version(2));
+}
+
+/// A commit that lost brings neither its tasks nor its delivery nor its head.
+pub async fn a_refused_commit_leaves_nothing_behind(store: Any) {
+    open(&store, commit(received(1))).await;
+    let lost =
+        Commit { head: head(9), ..with_task(by_delivery(commit(claimable(1, 10, 5, at(0))), 2), at(0)) };
+    store.commit(Version(7), lost).await.unwrap_err();
+    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.anchor().await.unwrap(), Head::empty());
+    assert_eq!(store.find_code(&code(5)).await.unwrap(), None);
+    store.commit(Version::FIRST, by_delivery(commit(received(1)), 2)).await.unwrap();
+}
+
+/// The second request that binds a subject learns about the first; once that is closed it may go on.
+pub async fn one_open_request_per_subject(store: Any) {
+    open(&store, commit(received(1))).await;
+    open(&store, commit(received(2))).await;
+    let first = awaiting(1, 10, 2);
+    store.commit(Version::FIRST, commit(first.clone())).await.unwrap();
+    let second = store.commit(Version::FIRST, commit(awaiting(2, 10, 2))).await;
+    assert!(matches!(&second, Err(CommitError::SubjectBusy(other)) if *other == id(1)), "{second:?}");
+    store.commit(Version(2), commit(claimable(1, 10, 5, at(1)))).await.unwrap();
+    store.commit(Version(3), commit(closed(&first, at(2)))).await.unwrap();
+    store.commit(Version::FIRST, commit(awaiting(2, 10, 2))).await.unwrap();
+}
+
+/// A closed request binds nobody, so it can always be written.
+pub async fn a_request_that_loses_its_subject_to_another_can_still_be_closed(store: Any) {
+    open(&store, commit(received(1))).await;
+    open(&store, commit(received(2))).await;
+    store.commit(Version::FIRST, commit(awaiting(1, 10, 2))).await.unwrap();
+    store.commit(Version::FIRST, commit(closed(&awaiting(2, 10, 2), at(1)))).await.unwrap();
+}
+
+/// Subject, requester and approvers find a request while it is open and concerns them.
+pub async fn people_find_their_open_requests_and_no_others(store: Any) {
+    open(&store, commit(received(1))).await;
+    open(&store, commit(Request { requester: account(2), ..received(2) })).await;
+    assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), [id(1)]);
+    assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
+
+    store.commit(Version::FIRST, commit(awaiting(1, 10, 3))).await.unwrap();
+    assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(1)]);
+    assert_eq!(store.open_requests(&Whom::Approver(person(3))).await.unwrap(), [id(1)]);
+    assert_eq!(store.open_requests(&Whom::Subject(person(3))).await.unwrap(), []);
+
+    store.commit(Version(2), commit(claimable(1, 10, 5, at(1)))).await.unwrap();
+    assert_eq!(store.open_requests(&Whom::Approver(person(3))).await.unwrap(), []);
+
+    store.commit(Version(3), commit(closed(&claimable(1, 10, 5, at(1)), at(2)))).await.unwrap();
+    assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
+    assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), []);
+}
+
+/// Only the newest code opens anything.
+pub async fn a_code_of_an_older_generation_is_not_found(store: Any) {
+    ticket(&store, 1).await;
+    assert_eq!(store.find_code(&code(1)).await.unwrap(), Some(id(1)));
+    store.commit(Version(2), commit(claimable(1, 11, 100, at(0)))).await.unwrap();
+    assert_eq!(store.find_code(&code(1)).await.unwrap(), None);
+    assert_eq!(store.try_pin(&code(1), at(0)).await.unwrap(), Try::Unknown);
+    assert_eq!(store.find_code(&code(100)).await.unwrap(), Some(id(1)));
+}
+
+/// The holder of a code may ask why it is over.
+pub async fn a_closed_request_is_still_found_by_its_code(store: Any) {
+    ticket(&store, 1).await;
+    store.commit(Version(2), commit(closed(&claimable(1, 11, 1, at(0)), at(1)))).await.unwrap();
+    assert_eq!(store.find_code(&code(1)).await.unwrap(), Some(id(1)));
+}
+
+/// A newer notice voids the link of the older.
+pub async fn a_notice_is_found_by_its_newest_token(store: Any) {
+    open(&store, commit(received(1))).await;
+    store.commit(Version::FIRST, commit(noticed(1, 10, 5, 6))).await.unwrap();
+    assert_eq!(store.find_report(&token(6)).await.unwrap(), Some(id(1)));
+    store.commit(Version(2), commit(noticed(1, 10, 5, 7))).await.unwrap();
+    assert_eq!(store.find_report(&token(6)).await.unwrap(), None);
+    assert_eq!(store.find_report(&token(7)).await.unwrap(), Some(id(1)));
+}
+
+/// Five tries are counted; then it is busy until the last of them must have come back.
+pub async fn tries_are_counted_before_they_are_checked(store: Any) {
+    assert_eq!(store.try_pin(&code(1), at(0)).await.unwrap(), Try::Unknown);
+    ticket(&store, 1).await;
+    for n in 0..PIN_TRIES {
+        assert_eq!(store.try_pin(&code(1), at(n.into())).await.unwrap(), Try::Counted(id(1)));
+    }
+    let last = at(i64::from(PIN_TRIES) - 1);
+    assert_eq!(
+        store.try_pin(&code(1), last + TRY_LEASE - Duration::from_nanos(1)).await.unwrap(),
+        Try::Busy(id(1))
+    );
+    assert_eq!(store.try_pin(&code(1), last + TRY_LEASE).await.unwrap(), Try::Exhausted(id(1)));
+    ticket(&store, 2).await;
+    assert_eq!(store.try_pin(&code(2), last).await.unwrap(), Try::Counted(id(2)));
+}
+
+/// Tries that come at the same moment share no count.
+pub async fn tries_at_once_are_counted_one_by_one(store: Any) {
+    ticket(&store, 1).await;
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.try_pin(&code(1), at(0)).await.unwrap() })
+        })
+        .collect();
+    let mut counted = 0;
+    for one in tries {
+        counted += u8::from(matches!(one.await.unwrap(), Try::Counted(_)));
+    }
+    assert_eq!(counted, PIN_TRIES);
+}
+
+/// Whether the ticket still lives is for the core to say.
+pub async fn tries_of_a_closed_request_are_counted_too(store: Any) {
+    ticket(&store, 1).await;
+    store.commit(Version(2), commit(closed(&claimable(1, 11, 1, at(0)), at(1)))).await.unwrap();
+    assert_eq!(store.try_pin(&code(1), at(2)).await.unwrap(), Try::Counted(id(1)));
+}
+
+/// A commit says whether the tries start anew; a new code alone does not.
+pub async fn fresh_tries_start_anew(store: Any) {
+    ticket(&store, 1).await;
+    for _ in 0..PIN_TRIES {
+        store.try_pin(&code(1), at(0)).await.unwrap();
+    }
+    store.commit(Version(2), commit(claimable(1, 11, 1, at(0)))).await.unwrap();
+    assert_eq!(store.try_pin(&code(1), at(0)).await.unwrap(), Try::Busy(id(1)));
+    let fresh = Commit { fresh_tries: true, ..commit(claimable(1, 11, 1, at(0))) };
+    store.commit(Version(3), fresh).await.unwrap();
+    assert_eq!(store.try_pin(&code(1), at(0)).await.unwrap(), Try::Counted(id(1)));
+}
+
+/// Tasks come in the order of their time, none before it, and no more than asked for.
+pub async fn due_tasks_come_oldest_first(store: Any) {
+    for (n, due) in [(1, 30), (2, 10), (3, 20), (4, 99)] {
+        open(&store, with_task(commit(received(n)), at(due))).await;
+    }
+    let first = lease(&store, 50, 2).await;
+    assert_eq!(first.iter().map(|task| task.due).collect::<Vec<_>>(), [at(10), at(20)]);
+    let rest = lease(&store, 50, 9).await;
+    assert_eq!(rest.iter().map(|task| task.due).collect::<Vec<_>>(), [at(30)]);
+}
+
+/// While the lease runs, nobody else gets the task.
+pub async fn a_task_is_leased_to_one_worker(store: Any) {
+    open(&store, with_task(commit(received(1)), at(0))).await;
+    assert_eq!(lease(&store, 0, 9).await.len(), 1);
+    assert_eq!(store.due(at(59), &worker("b"), MINUTE, 9).await.unwrap(), []);
+}
+
+/// After the lease another worker gets the task and learns that somebody held it before.
+pub async fn a_dead_workers_lease_runs_out(store: Any) {
+    open(&store, with_task(commit(received(1)), at(0))).await;
+    assert_eq!(lease(&store, 5, 9).await[0].leased_before, 0);
+    let second = store.due(at(65), &worker("b"), MINUTE, 9).await.unwrap();
+    assert_eq!((second.len(), second[0].leased_before, second[0].due), (1, 1, at(0)));
+    store.again(&second[0].key, at(70)).await.unwrap();
+    assert_eq!(lease(&store, 70, 9).await[0].leased_before, 0);
+}
+
+/// Done is done, also when it is said twice.
+pub async fn a_task_that_is_done_never_comes_back(store: Any) {
+    open(&store, with_task(with_task(commit(received(1)), at(0)), at(0))).await;
+    let leased = lease(&store, 0, 1).await;
+    for _ in 0..2 {
+        store.done(&leased[0].key).await.unwrap();
+    }
+    let rest = lease(&store, 9999, 9).await;
+    assert_eq!(rest.len(), 1);
+    assert_ne!(rest[0].key, leased[0].key);
+    store.done(&rest[0].key).await.unwrap();
+    store.again(&rest[0].key, at(1)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), None);
+}
+
+/// A task that was given back is due at its new time.
+pub async fn a_task_that_was_given_back_comes_when_it_said(store: Any) {
+    open(&store, with_task(commit(received(1)), at(0))).await;
+    let leased = lease(&store, 0, 9).await;
+    store.again(&leased[0].key, at(500)).await.unwrap();
+    assert_eq!(lease(&store, 499, 9).await, []);
+    let again = lease(&store, 500, 9).await;
+    assert_eq!((again[0].due, &again[0].task), (at(500), &leased[0].task));
+}
+
+/// A worker that sleeps until then misses nothing.
+pub async fn the_next_due_time_counts_leases_too(store: Any) {
+    assert_eq!(store.next_due().await.unwrap(), None);
+    open(&store, with_task(with_task(commit(received(1)), at(10)), at(500))).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
+    lease(&store, 10, 9).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(at(70)));
+}
+
+/// The daily cap counts requests, not their codes.
+pub async fn tickets_are_counted_per_subject_and_time(store: Any) {
+    for (n, opened) in [(1, 100), (2, 200)] {
+        open(&store, commit(received(n))).await;
+        let request = claimable(n, 10, n, at(opened));
+        store.commit(Version::FIRST, commit(request.clone())).await.unwrap();
+        store.commit(Version(2), commit(claimable(n, 10, n + 50, at(opened)))).await.unwrap();
+        store.commit(Version(3), commit(closed(&request, at(opened + 1)))).await.unwrap();
+    }
+    for (since, expected) in [(0, 2), (100, 2), (101, 1), (201, 0)] {
+        assert_eq!(store.tickets_since(person(10), at(since)).await.unwrap(), expected, "{since}");
+    }
+    assert_eq!(store.tickets_since(person(11), at(0)).await.unwrap(), 0);
+}
+
+/// Commits may arrive in another order than their records were written.
+pub async fn the_anchor_never_moves_backwards(store: Any) {
+    assert_eq!(store.anchor().await.unwrap(), Head::empty());
+    open(&store, Commit { head: head(5), ..commit(received(1)) }).await;
+    assert_eq!(store.anchor().await.unwrap(), head(5));
+    store.commit(Version::FIRST, Commit { head: head(3), ..commit(received(1)) }).await.unwrap();
+    assert_eq!(store.anchor().await.unwrap(), head(5));
+    store.commit(Version(2), Commit { head: head(8), ..commit(received(1)) }).await.unwrap();
+    assert_eq!(store.anchor().await.unwrap(), head(8));
+}
+
+/// On until it is lifted.
+pub async fn a_lockdown_is_remembered_until_it_is_lifted(store: Any) {
+    assert_eq!(store.lockdown().await.unwrap(), None);
+    store.set_lockdown(Some(at(3))).await.unwrap();
+    assert_eq!(store.lockdown().await.unwrap(), Some(at(3)));
+    store.set_lockdown(None).await.unwrap();
+    assert_eq!(store.lockdown().await.unwrap(), None);
+}
+
+/// A forgotten request leaves no trace; open ones and younger ones stay.
+pub async fn closed_requests_are_forgotten_with_everything_that_finds_them(store: Any) {
+    for n in 1..=3 {
+        open(&store, by_delivery(commit(received(n)), n)).await;
+        store.commit(Version::FIRST, commit(noticed(n, 10 + n, n, n))).await.unwrap();
+    }
+    store.commit(Version(2), commit(closed(&noticed(1, 11, 1, 1), at(10)))).await.unwrap();
+    store.commit(Version(2), commit(closed(&noticed(2, 12, 2, 2), at(20)))).await.unwrap();
+    assert_eq!(store.forget(at(20)).await.unwrap(), 1);
+    assert_eq!(store.load(&id(1)).await.unwrap(), None);
+    assert_eq!(store.find_code(&code(1)).await.unwrap(), None);
+    assert_eq!(store.find_report(&token(1)).await.unwrap(), None);
+    assert_eq!(store.tickets_since(person(11), at(0)).await.unwrap(), 0);
+    assert_eq!(open(&store, by_delivery(commit(received(4)), 1)).await, Opened::New);
+    assert_eq!(open(&store, by_delivery(commit(received(5)), 2)).await, Opened::Seen(id(2)));
+    assert!(store.load(&id(3)).await.unwrap().is_some());
+    assert_eq!(store.forget(at(20)).await.unwrap(), 0);
+}
+
+/// A request is kept while somebody still has to be told of its end.
+pub async fn a_closed_request_with_work_left_is_not_forgotten(store: Any) {
+    open(&store, with_task(commit(received(1)), at(0))).await;
+    store.commit(Version::FIRST, commit(closed(&received(1), at(1)))).await.unwrap();
+    assert_eq!(store.forget(at(99)).await.unwrap(), 0);
+    let leased = lease(&store, 0, 9).await;
+    store.done(&leased[0].key).await.unwrap();
+    assert_eq!(store.forget(at(99)).await.unwrap(), 1);
+}
+
+/// However many there are, and whatever stands between them.
+pub async fn many_closed_requests_are_forgotten_at_once(store: Any) {
+    let mut work = Vec::new();
+    for n in 0..300 {
+        let store = Arc::clone(&store);
+        work.push(tokio::spawn(async move {
+            let opening = commit(received(n));
+            open(&store, if n % 50 == 0 { with_task(opening, at(0)) } else { opening }).await;
+            store.commit(Version::FIRST, commit(closed(&received(n), at(1)))).await.unwrap();
+        }));
+    }
+    for one in work {
+        one.await.unwrap();
+    }
+    assert_eq!(store.forget(at(2)).await.unwrap(), 294);
+    assert_eq!(store.forget(at(2)).await.unwrap(), 0);
+}
+
+async fn open(store: &Any, opening: Commit) -> Opened {
+    store.open(opening, NO_CAP, at(0)).await.unwrap()
+}
+
+/// Request `n` with a ticket: subject `10 + n`, code `n`.
+async fn ticket(store: &Any, n: u32) {
+    open(store, commit(received(n))).await;
+    store.commit(Version::FIRST, commit(claimable(n, 10 + n, n, at(0)))).await.unwrap();
+}
+
+async fn lease(store: &Any, now: i64, most: usize) -> Vec<Leased> {
+    store.due(at(now), &worker("a"), MINUTE, most).await.unwrap()
+}
