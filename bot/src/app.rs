@@ -12,9 +12,9 @@ use axum_server::tls_rustls::RustlsConfig;
 use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
 use tapdesk_adapters::graph::{Graph, GraphConfig};
 use tapdesk_adapters::http;
-use tapdesk_adapters::ledgers::FileLedger;
+use tapdesk_adapters::ledgers::file::{self, FileLedger};
 use tapdesk_adapters::slack::{self, Slack, SlackConfig};
-use tapdesk_adapters::stores::Embedded;
+use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_core::desk::{Desk, Ports, Settings};
 use tapdesk_core::ids::WorkerId;
 use tapdesk_core::ports::{Chat, Clock, Courier, Directory, Entropy, Ledger, Pins, Store};
@@ -83,7 +83,7 @@ impl Parts {
             slack: config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?,
             couriers: couriers(config, &http, &clock, &entropy)?,
             store: Arc::new(Embedded::open(&config.store.path).context("[store]")?),
-            ledger: Arc::new(FileLedger::open(&config.ledger.path, Arc::clone(&clock)).context("[ledger]")?),
+            ledger: Arc::new(FileLedger::open(&config.ledger.path, file::Options::default(), clock.now()).context("[ledger]")?),
             pepper,
             clock,
             entropy,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use tapdesk_adapters::ledgers;
+use tapdesk_adapters::ledgers::file::{self, OpenIntent};
 
 use crate::app::{self, Parts};
 use crate::config::Config;
@@ -109,15 +109,22 @@ fn serve(path: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(path: &Path, head: Option<&str>) -> anyhow::Result<ExitCode> {
-    let verified = ledgers::verify(path, head)?;
+    let verified = file::verify(path, head)?;
     say(&format!("{}: {} lines, head {}", path.display(), verified.head.seq, verified.head.hash));
     for warning in &verified.warnings {
         say(&format!("warning: {warning}"));
     }
     for intent in &verified.open_intents {
-        say(&format!("open intent: {intent}"));
+        say(&describe(intent));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An intent without an outcome: something that was begun, and nobody wrote down what became of it.
+fn describe(intent: &OpenIntent) -> String {
+    let request = intent.request.as_ref().map_or_else(|| "the service".to_owned(), ToString::to_string);
+    let pass = intent.pass.as_ref().map_or_else(String::new, |pass| format!(", pass {pass}"));
+    format!("open intent: line {} at {}: {} for {request}{pass}", intent.seq, intent.at, intent.what)
 }
 
 /// Asks the running service; where none runs, the store itself.

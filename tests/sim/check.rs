@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde_json::Value;
-use tapdesk_adapters::ledgers;
+use tapdesk_adapters::ledgers::file;
 
 use crate::world::{World, code_in, pin_in};
 
@@ -70,7 +70,7 @@ pub fn no_pass_lives_unseen(world: &World, shown: &BTreeSet<String>) -> anyhow::
 /// The chain is whole, and no intent is left without an outcome.
 pub fn ledger_verifies(world: &World) -> anyhow::Result<()> {
     let verified =
-        ledgers::verify(&world.files.path().join("ledger"), None).context("the ledger does not verify")?;
+        file::verify(&world.files.path().join("ledger"), None).context("the ledger does not verify")?;
     ensure!(verified.open_intents.is_empty(), "intents without outcome: {:#?}", verified.open_intents);
     Ok(())
 }

@@ -195,6 +195,7 @@ fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
         },
         loose: Vec::new(),
         attempts: 0,
+        fate: None,
         notice: None,
     }
 }
