@@ -37,7 +37,7 @@ pub(super) fn open(
         return Ok(Opened::Seen(request));
     }
     let requester = whom_key(&Whom::Requester(commit.request.requester.clone()))?;
-    if asked_since(tables, &requester, minus(now, cap.window))? >= u64::from(cap.most) {
+    if is_capped(tables, &requester, cap, now)? {
         return Ok(Opened::TooMany);
     }
     let id = &commit.request.id;
@@ -197,13 +197,16 @@ fn rival(tables: &Tables<'_>, commit: &Commit) -> Result<Option<RequestId>, Faul
     Ok(None)
 }
 
-fn asked_since(tables: &Tables<'_>, requester: &str, after: Nanos) -> Result<u64, Fault> {
+/// Whether the requester has reached the cap; looks at no more rows than the cap allows.
+fn is_capped(tables: &Tables<'_>, requester: &str, cap: RequesterCap, now: Timestamp) -> Result<bool, Fault> {
+    let most = usize::try_from(cap.most).unwrap_or(usize::MAX);
+    let after = minus(now, cap.window).saturating_add(1);
     let mut count = 0;
-    for row in tables.asked.range((requester, after.saturating_add(1), "")..(requester, Nanos::MAX, ""))? {
+    for row in tables.asked.range((requester, after, "")..(requester, Nanos::MAX, ""))?.take(most) {
         row?;
         count += 1;
     }
-    Ok(count)
+    Ok(count >= most)
 }
 
 fn todo(tables: &Tables<'_>, row: TaskRow<'_>) -> Result<Option<Todo>, Fault> {
