@@ -17,7 +17,6 @@ use metrics::counter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tapdesk_core::desk::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusAnswer};
-use tapdesk_core::ports::Clock;
 use tapdesk_core::ticket::{Client, Code, Malformed, Pin, ReportToken};
 
 use crate::server::{Body, Site};
