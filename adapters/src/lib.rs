@@ -1,3 +1,4 @@
 //! The outside world of tapdesk, one folder per system; each implements a port of the core.
 
+pub mod graph;
 pub mod http;
