@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use tapdesk_core::ports::PortError;
+use zeroize::Zeroizing;
 
 /// Largest answer that is read.
 pub const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -40,16 +41,18 @@ pub fn client(limits: Limits) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-/// Reads an answer's body up to the limit, into one growing buffer that the caller owns.
+/// Reads an answer's body up to the limit, into one buffer that the caller owns. A short answer, or one that tells
+/// its length, never makes the buffer move, so that a caller who wipes it leaves no copy.
 pub async fn body(mut response: Response) -> Result<Vec<u8>, PortError> {
-    let mut bytes = Vec::new();
+    let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(4096);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected.min(LARGEST_ANSWER)));
     while let Some(chunk) = response.chunk().await.map_err(|e| failed(&e))? {
         if bytes.len() + chunk.len() > LARGEST_ANSWER {
             return Err(PortError::fatal("the answer is larger than 4 MiB"));
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
+    Ok(std::mem::take(&mut *bytes))
 }
 
 /// A transport failure as a port error; the URL stays out, since some carry tokens.
