@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
-use tapdesk_adapters::graph::{Graph, GraphConfig};
+use tapdesk_adapters::graph::{ClientSecret, Graph, GraphConfig};
 use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
 use tapdesk_adapters::slack::{self, Slack, SlackConfig};
@@ -83,7 +83,10 @@ impl Parts {
             slack: config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?,
             couriers: couriers(config, &http, &clock, &entropy)?,
             store: Arc::new(Embedded::open(&config.store.path).context("[store]")?),
-            ledger: Arc::new(FileLedger::open(&config.ledger.path, file::Options::default(), clock.now()).context("[ledger]")?),
+            ledger: Arc::new(
+                FileLedger::open(&config.ledger.path, file::Options::default(), clock.now())
+                    .context("[ledger]")?,
+            ),
             pepper,
             clock,
             entropy,
@@ -210,8 +213,11 @@ fn graph(
     let config = GraphConfig {
         authority: section.authority.clone(),
         base_url: section.base_url.clone(),
-        client_secret: secret.as_str().to_owned().into(),
-        ..GraphConfig::new(&section.tenant_id, &section.client_id)
+        tenant_id: section.tenant_id.parse().context("graph.tenant_id")?,
+        client_id: section.client_id.clone(),
+        client_secret: ClientSecret::new(secret.as_str().to_owned()),
+        retry_pause: config.outbound.retry_pause,
+        tenant_has_pim: section.tenant_has_pim,
     };
     Graph::new(config, http.clone(), Arc::clone(clock), Arc::clone(entropy)).context("[graph]")
 }

@@ -125,6 +125,10 @@ pub struct Graph {
     /// Another cloud's login.
     #[serde(default = "login_url")]
     pub authority: Url,
+    /// Whether the tenant has a licence for Privileged Identity Management. Without one nobody can be eligible for a
+    /// role, and Graph refuses to be asked.
+    #[serde(default = "yes")]
+    pub tenant_has_pim: bool,
 }
 
 /// `[slack]`
@@ -256,6 +260,9 @@ pub struct Outbound {
     /// Until the whole answer is there. Longer than 20 s could outlast the look for an unknown outcome.
     #[serde(deserialize_with = "duration")]
     pub total: Duration,
+    /// Before a harmless call is repeated for the first time; later pauses grow from it.
+    #[serde(deserialize_with = "duration")]
+    pub retry_pause: Duration,
 }
 
 /// A secret in the file itself. `Debug` does not print it; it is wiped on drop.
@@ -494,7 +501,11 @@ fn is_loopback_host(host: &str) -> bool {
 
 impl Default for Outbound {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), total: Duration::from_secs(15) }
+        Self {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(15),
+            retry_pause: Duration::from_secs(1),
+        }
     }
 }
 

@@ -3,11 +3,9 @@
 //! Time is the story's manual clock. What must look random (ids, tokens, passcodes) is hashed from a label and a counter
 //! of this process: unique, so that a leak can be told from a coincidence, and free of a real source of randomness.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::Timestamp;
 use uuid::Builder;
 
 /// The clock of the world; it moves only when a story moves it.

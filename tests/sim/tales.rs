@@ -14,7 +14,9 @@ use crate::world::World;
 pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     let world = World::start().await?;
     let mut wires = Wires::watch(&world);
-    say("Contoso, 10:00. Jane Doe has lost her phone and is locked out. tapdesk runs with the embedded store.");
+    say(
+        "Contoso, 10:00. Jane Doe has lost her phone and is locked out. tapdesk runs with the embedded store.",
+    );
 
     let mention = world.jane.account.mention();
     let reply = world.types(&world.ada, &format!("for {mention} lost her phone, INC0012345")).await;
@@ -37,7 +39,10 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     say(&format!("Jane              gets a text message with the code {}", mask(&code)));
     world.presses(&world.mary, "Show PIN").await?;
     let pin = world.pin_before(&world.mary)?;
-    say(&format!("Mary              presses Show PIN, reads {} in a private window, and calls Jane", mask(&pin)));
+    say(&format!(
+        "Mary              presses Show PIN, reads {} in a private window, and calls Jane",
+        mask(&pin)
+    ));
     wires.tell(say);
     world.reads(&world.mary);
 
@@ -48,7 +53,10 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     let passcode = browser.claims_and_sees(&code, &pin).await?;
     say("Jane              types code and PIN: tapdesk checks everything again and asks Graph for the pass");
     wires.tell(say);
-    say(&format!("Jane              reads the pass on her screen: {} (made at that moment, stored nowhere)", mask(&passcode)));
+    say(&format!(
+        "Jane              reads the pass on her screen: {} (made at that moment, stored nowhere)",
+        mask(&passcode)
+    ));
     world.settle().await?;
     wires.tell(say);
     world.hears(&world.ada, "Jane Doe has the pass")?;
@@ -64,7 +72,9 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     world.hears(&world.ada, "used")?;
     say("Ada               reads: the pass is used");
     world.finish().await?;
-    say("Afterwards        the ledger verifies, nothing is pending, and no secret is in any log, file or chat");
+    say(
+        "Afterwards        the ledger verifies, nothing is pending, and no secret is in any log, file or chat",
+    );
     Ok(())
 }
 

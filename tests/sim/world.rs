@@ -480,6 +480,11 @@ path = "{files}/tapdesk.db"
 [ledger]
 path = "{files}/ledger"
 
+[outbound]
+connect = "2s"
+total = "5s"
+retry_pause = "0s"
+
 [security]
 notify = ["mailto:{SECURITY}"]
 
