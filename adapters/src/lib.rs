@@ -1,5 +1,6 @@
 //! The outside world of tapdesk, one folder per system; each implements a port of the core.
 
+pub mod couriers;
 pub mod graph;
 pub mod http;
 pub mod ledgers;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
+use tapdesk_adapters::couriers::{self, Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
 use tapdesk_adapters::graph::{ClientSecret, Graph, GraphConfig};
 use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
@@ -278,11 +278,11 @@ fn twilio(section: &config::Sms, http: &reqwest::Client, clock: &Arc<dyn Clock>)
         base_url: section.base_url.clone(),
         account_sid: section.account_sid.clone(),
         username: section.username.clone().unwrap_or_else(|| section.account_sid.clone()),
-        password: password.as_str().to_owned().into(),
+        password: couriers::Secret::new(password.as_str().to_owned()),
         from,
         discard_content: section.discard_content,
     };
-    Ok(Twilio::new(config, http.clone(), Arc::clone(clock)))
+    Twilio::new(config, http.clone(), Arc::clone(clock)).context("[courier.sms]")
 }
 
 fn mail(
@@ -298,7 +298,7 @@ fn mail(
                 section.password.as_ref(),
                 section.password_file.as_ref(),
             )?;
-            Some((username.clone(), password.as_str().to_owned().into()))
+            Some((username.clone(), couriers::Secret::new(password.as_str().to_owned())))
         }
         None => None,
     };
@@ -312,6 +312,7 @@ fn mail(
         },
         credentials,
         from: section.from.clone(),
+        helo: None,
         timeout: config.outbound.total,
     };
     Mail::new(config, Arc::clone(clock), Arc::clone(entropy)).context("[courier.email]")
