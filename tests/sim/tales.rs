@@ -34,6 +34,8 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     say("Mary              presses Approve");
     wires.tell(say);
     world.hears(&world.ada, "is approved by Mary Major")?;
+    world.hears(&world.otto, "approved by Mary Major")?;
+    say("Otto (on call)    sees the same card change: “approved by Mary Major”, without buttons");
 
     let code = world.code_at("+491701234512")?;
     say(&format!("Jane              gets a text message with the code {}", mask(&code)));

@@ -317,6 +317,7 @@ impl World {
     /// Somebody presses a button in their private chat, and everybody works.
     pub async fn presses(&self, who: &Colleague, button: &str) -> anyhow::Result<Reply> {
         let reply = self.slack.press(&who.account, &self.card(who, button)?, button).await?;
+        ensure!(reply.is_accepted(), "pressing {button} was not accepted: {reply:?}");
         self.settle().await?;
         Ok(reply)
     }
@@ -362,8 +363,9 @@ impl World {
         self.presses(&self.mary, "Approve").await?;
         self.presses(&self.mary, "Show PIN").await?;
         let ticket = (self.code_at("+491701234512")?, self.pin_before(&self.mary)?);
-        self.reads(&self.ada);
-        self.reads(&self.mary);
+        for colleague in [&self.ada, &self.mary, &self.otto] {
+            self.reads(colleague);
+        }
         Ok(ticket)
     }
 

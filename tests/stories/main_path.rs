@@ -25,6 +25,7 @@ async fn the_agent_asks_the_manager_approves_and_the_subject_reads_a_pass() -> a
     }
     ensure!(!card.contains("+491701234512"), "the whole number is on the card");
     world.presses(&world.mary, "Approve").await?;
+    world.hears(&world.otto, "Pass for Jane Doe: approved by Mary Major")?;
     world.hears(&world.ada, "is approved by Mary Major")?;
 
     world.presses(&world.mary, "Show PIN").await?;

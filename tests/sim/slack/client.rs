@@ -28,7 +28,7 @@ impl Default for Endpoints {
     fn default() -> Self {
         Self {
             commands: "/slack/commands".to_owned(),
-            interactive: "/slack/interactive".to_owned(),
+            interactive: "/slack/interactions".to_owned(),
             events: "/slack/events".to_owned(),
         }
     }

@@ -33,7 +33,7 @@ impl World {
     async fn program(&self, kind: &'static str, body: &'static str) {
         let answer = move || async move { ([("content-type", kind)], body) };
         let router =
-            Router::new().route("/slack/commands", post(answer)).route("/slack/interactive", post(answer));
+            Router::new().route("/slack/commands", post(answer)).route("/slack/interactions", post(answer));
         let address = Wire::default().serve(router).await.unwrap();
         self.slack.attach(Url::parse(&format!("http://{address}")).unwrap());
     }
