@@ -178,7 +178,7 @@ pub fn idle_desk(config: &Config, parts: &Parts) -> Desk {
 fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
     let bell = Arc::clone(bell);
     let chats = parts.slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect();
-    let ports = Ports {
+    let outside = Ports {
         directory: Arc::clone(&parts.directory),
         chats,
         couriers: parts.couriers.clone(),
@@ -195,7 +195,7 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
         command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
         worker: name.clone(),
     };
-    Desk::new(ports, settings, config.policy.clone(), Arc::clone(&parts.pepper))
+    Desk::new(outside, settings, config.policy.clone(), Arc::clone(&parts.pepper))
 }
 
 fn graph(

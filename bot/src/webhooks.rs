@@ -26,7 +26,7 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(2);
 pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let inbound = match slack_inbound(&site, Surface::Commands, &headers, &body) {
         Ok(inbound) => inbound,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let card = match take_in(&site, inbound).await {
         Taken::Answered(Answer::Say(card)) => card,
@@ -46,7 +46,7 @@ pub async fn slack_interaction(
 ) -> Response<Body> {
     let inbound = match slack_inbound(&site, Surface::Interactions, &headers, &body) {
         Ok(inbound) => inbound,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let whisper_to = copy(&inbound.reply);
     // Showing a PIN calls the platform, so its promise is the modal that opens, not this acknowledgement.
@@ -58,7 +58,9 @@ pub async fn slack_interaction(
             Taken::Answered(Answer::Nothing) => None,
             Taken::Unconfirmed => Some(words::not_confirmed()),
         };
-        card.map(|card| whisper_later(&desk_site, whisper_to, card));
+        if let Some(card) = card {
+            whisper_later(&desk_site, whisper_to, card);
+        }
     });
     if waits {
         // A panic inside is logged where it happened; the platform repeats nothing either way.
@@ -99,15 +101,15 @@ fn slack_inbound(
     surface: Surface,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Inbound, Response<Body>> {
+) -> Result<Inbound, Box<Response<Body>>> {
     let route = match surface {
         Surface::Commands => "/slack/commands",
         Surface::Interactions => "/slack/interactions",
     };
     let counted = |result: &'static str| {
-        counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1)
+        counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1);
     };
-    let Some(slack) = &site.slack else { return Err(empty(StatusCode::NOT_FOUND)) };
+    let Some(slack) = &site.slack else { return Err(Box::new(empty(StatusCode::NOT_FOUND))) };
     let (result, response) = match slack.receive(surface, headers, body) {
         Ok(Parsed::Inbound(inbound)) => {
             counted("accepted");
@@ -133,7 +135,7 @@ fn slack_inbound(
         }
     };
     counted(result);
-    Err(response)
+    Err(Box::new(response))
 }
 
 fn copy(reply: &Reply) -> Reply {

@@ -107,7 +107,7 @@ impl Worker {
                     tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
                 }
                 Err(_) => {
-                    tracing::error!(request.id = %request, task, "a task took too long and will come again")
+                    tracing::error!(request.id = %request, task, "a task took too long and will come again");
                 }
             }
         }

@@ -29,8 +29,7 @@ impl Browser {
     /// Opens the page in a new tab.
     #[must_use]
     pub fn open(base: Url, http: reqwest::Client) -> Self {
-        let random = chance::bytes("browser");
-        let client = random[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let client = chance::text("browser", "0123456789abcdef", 32);
         Self { base, client, http }
     }
 

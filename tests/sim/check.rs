@@ -60,7 +60,7 @@ pub fn no_pass_lives_unseen(world: &World, shown: &BTreeSet<String>) -> anyhow::
     let now = world.hands.now();
     for pass in world.graph.passes().into_iter().filter(|pass| !pass.is_foreign) {
         let gone = pass.deleted_at.is_some() || pass.replaced_at.is_some();
-        let seen = shown.contains(&pass.id.to_string());
+        let seen = shown.contains(&pass.id.clone());
         ensure!(gone || seen, "a pass that nobody saw was not deleted: {} of {}", pass.id, pass.user);
         ensure!(!pass.is_live(now), "a pass still lives twelve hours later: {}", pass.id);
     }
@@ -163,7 +163,7 @@ fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("plain", text.as_bytes().to_vec()),
         ("URL", percent.into_bytes()),
-        ("JSON", json[1..json.len() - 1].as_bytes().to_vec()),
+        ("JSON", json.as_bytes()[1..json.len() - 1].to_vec()),
         ("base64", BASE64_STANDARD_NO_PAD.encode(text).into_bytes()),
         ("hex", hex(false).into_bytes()),
         ("HEX", hex(true).into_bytes()),

@@ -175,8 +175,8 @@ impl World {
         let files = tempfile::tempdir()?;
         std::fs::write(files.path().join("pepper"), [7; 32])?;
         let text = config_text(&setting, files.path(), &entra, &graph, &slack, &twilio, smtp.address)
-            .replace("{helpdesk}", &helpdesk.id())
-            .replace("{oncall}", &oncall.id());
+            .replace("{helpdesk}", helpdesk.id())
+            .replace("{oncall}", oncall.id());
         let config = Config::parse("world.toml", &text)?;
         let mut world = Self {
             hands,
