@@ -80,8 +80,10 @@ impl Worker {
         }
     }
 
-    /// Forgets requests that closed long ago.
+    /// Says where the ledger stands, and forgets requests that closed long ago.
     pub async fn tidy(&self) {
+        let head = self.desk.ledger_head();
+        tracing::info!(ledger.lines = head.seq, ledger.head = head.hash, "the ledger stands here");
         let before = self.clock.now().saturating_sub(self.keep_closed).unwrap_or(jiff::Timestamp::MIN);
         match self.desk.store().forget(before).await {
             Ok(0) => {}

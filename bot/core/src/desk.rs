@@ -16,7 +16,7 @@ use jiff::Timestamp;
 pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusAnswer};
 pub use self::intake::Answer;
 use crate::ids::{ChatName, DeliveryId, RequestId, Version, WorkerId};
-use crate::ledger::{Phase, Record};
+use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
 use crate::policy::{Policy, Route};
 use crate::ports::{
@@ -103,6 +103,12 @@ impl Desk {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.ports.store
+    }
+
+    /// The ledger's last line: worth keeping elsewhere, since it proves what came before it.
+    #[must_use]
+    pub fn ledger_head(&self) -> Head {
+        self.ports.ledger.head()
     }
 
     /// Locks issuing down, or lifts the lockdown; recorded before it counts.
