@@ -105,7 +105,7 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         };
         if self.now < expires_at {
-            return Err(Refusal::Moot);
+            return self.not_yet(expires_at, Task::LapseApproval);
         }
         self.end(Ending::LapsedUndecided, Past::Asked(case));
         Ok(())

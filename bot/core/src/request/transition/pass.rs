@@ -169,16 +169,22 @@ impl Draft<'_> {
             | State::Issued { grant, .. }
             | State::Shown { grant, .. }
             | State::Revoking { grant, .. } => &mut grant.loose,
-            // A look during a create could take the new pass for a stray one.
-            State::Received
-            | State::AwaitingApproval { .. }
-            | State::Issuing { .. }
-            | State::Closed { .. } => {
+            // The look began before this create did and proves nothing about it. If it were dropped, nobody would
+            // look again.
+            State::Issuing { .. } => {
+                self.event("pass.looked_for").with_fact("deleted", deleted);
+                self.task(later(self.now, SWEEPS[1]), Task::Sweep);
+                return Ok(());
+            }
+            State::Received | State::AwaitingApproval { .. } | State::Closed { .. } => {
                 return Err(Refusal::Moot);
             }
         };
         if deleted == 0 {
-            for one in loose.iter_mut() {
+            // A look counts once it is due: a repeated one must not stand in for the one after five minutes.
+            let now = self.now;
+            for one in loose.iter_mut().filter(|one| now >= later(one.since, SWEEPS[usize::from(one.looks)]))
+            {
                 one.looks += 1;
             }
             loose.retain(|one| usize::from(one.looks) < SWEEPS.len());
@@ -223,8 +229,9 @@ impl Draft<'_> {
 
     pub(super) fn unseen_time_over(&mut self) -> Applied {
         let State::Issued { grant, pass } = self.before.state.clone() else { return Err(Refusal::Moot) };
-        if self.now < later(pass.issued_at, UNSEEN_AFTER) {
-            return Err(Refusal::Moot);
+        let due = later(pass.issued_at, UNSEEN_AFTER);
+        if self.now < due {
+            return self.not_yet(due, Task::Unseen);
         }
         self.tell_requester(News::NotSeen);
         self.delete(grant, pass.id, Goal::Reopen);

@@ -124,7 +124,7 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         };
         if self.now < grant.ticket.expires_at {
-            return Err(Refusal::Moot);
+            return self.not_yet(grant.ticket.expires_at, Task::LapseTicket);
         }
         self.end(Ending::LapsedUnclaimed, Past::Granted(grant));
         Ok(())

@@ -74,7 +74,9 @@ impl Draft<'_> {
     }
 
     pub(super) fn cancel(&mut self, by: PersonId) -> Applied {
-        if self.before.case().is_some_and(|case| case.requester.id != by) {
+        // Who asked is known by object id once the facts are in, a moment later.
+        let case = self.before.case().ok_or(Refusal::Moot)?;
+        if case.requester.id != by {
             return Err(Refusal::NotTheRequester);
         }
         self.stop(Ending::Cancelled, by)
@@ -114,7 +116,7 @@ impl Draft<'_> {
     pub(super) fn stop(&mut self, ending: Ending, by: PersonId) -> Applied {
         self.event("request.stopped").by(by);
         match self.before.state.clone() {
-            State::Received => self.end(ending, Past::Nothing),
+            State::Received => return Err(Refusal::Moot),
             State::AwaitingApproval { case, .. } => self.end(ending, Past::Asked(case)),
             State::Approved(grant) | State::ClaimOpen(grant) => self.end(ending, Past::Granted(grant)),
             State::Issuing { grant, attempt } => self.unsettle(grant, attempt, Goal::End(ending)),
