@@ -87,7 +87,7 @@ pub struct Rule {
     /// Directory roles that a subject under this rule may hold.
     #[serde(default)]
     pub allow_privileged: Vec<RoleId>,
-    /// A pattern that the reason's first word has to match: the ticket number.
+    /// A pattern that some word of the reason has to match: the ticket number.
     #[serde(default)]
     pub ticket_number: Option<Pattern>,
 }

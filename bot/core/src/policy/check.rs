@@ -77,6 +77,15 @@ impl Rule {
         if self.requester.0.is_empty() || self.subject.0.is_empty() {
             fault("requester and subject each name at least one person or group");
         }
+        let only_themselves = self.requester.0.iter().all(|asks| {
+            self.subject.0.iter().all(|of| match (asks, of) {
+                (Requester::User(asks), Subject::User(of)) => asks == of,
+                _ => false,
+            })
+        });
+        if only_themselves && !self.requester.0.is_empty() && !self.subject.0.is_empty() {
+            fault("never matches: who asks for themselves is matched by requester = \"self\" only");
+        }
         if self.ticket.is_empty() || self.pin.is_empty() || self.notice.is_empty() {
             fault("ticket, pin and notice each need at least one route");
         }

@@ -11,6 +11,8 @@ use crate::ids::{GroupId, PersonId};
 impl Pattern {
     /// Compiles the pattern.
     pub fn new(source: &str) -> Result<Self, regex_lite::Error> {
+        // By itself first: `a)|(b` would be valid only inside the anchors, and mean something else there.
+        regex_lite::Regex::new(source)?;
         Ok(Self { source: source.to_owned(), whole: regex_lite::Regex::new(&format!("^(?:{source})$"))? })
     }
 
@@ -104,7 +106,7 @@ pub fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Erro
     })
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,
@@ -113,5 +115,8 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "d" => 86_400,
         _ => return None,
     };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     number.parse::<u32>().ok().map(|number| Duration::from_secs(u64::from(number) * seconds))
 }
