@@ -19,7 +19,7 @@ use crate::ticket::{CodeHash, PinHash, TokenHash};
 mod event;
 mod lookup;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transition;
 
 pub use self::event::{Change, Claim, Event, Refusal};

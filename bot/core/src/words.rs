@@ -172,6 +172,7 @@ fn length(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match (minutes / 1440, minutes / 60, minutes % 60) {
         (days, _, _) if days > 1 && minutes.is_multiple_of(1440) => format!("{days} days"),
+        (_, 0, 1) => "1 minute".to_owned(),
         (_, 0, minutes) => format!("{minutes} minutes"),
         (_, 1, 0) => "1 hour".to_owned(),
         (_, hours, 0) => format!("{hours} hours"),

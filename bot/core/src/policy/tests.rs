@@ -271,10 +271,14 @@ fn a_privileged_subject_is_tolerated_only_by_name() {
         (held(&[]), true, false, false),
         (held(&[global]), true, false, false),
     ] {
-        let rule = policy(EXAMPLE).rules.remove(0);
-        assert_eq!(rule.tolerates(&privileges, restricted), plain, "{privileges:?} {restricted}");
-        let rule = Rule { allow_privileged: vec![global], ..rule };
-        assert_eq!(rule.tolerates(&privileges, restricted), allowing, "{privileges:?} {restricted}, allowed");
+        let strict = policy(EXAMPLE).rules.remove(0);
+        assert_eq!(strict.tolerates(&privileges, restricted), plain, "{privileges:?} {restricted}");
+        let lenient = Rule { allow_privileged: vec![global], ..strict };
+        assert_eq!(
+            lenient.tolerates(&privileges, restricted),
+            allowing,
+            "{privileges:?} {restricted}, allowed"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state machine, looked at from all sides.
 
 mod invariants;
-mod samples;
+pub(crate) mod samples;
 mod stories;
-mod table;
+pub(crate) mod table;
 mod world;

@@ -131,9 +131,8 @@ impl<'a> Draft<'a> {
 
     /// A timer that comes early comes again. Clocks go back and differ between replicas, and a timer that was
     /// dropped would leave the request, or its pass, for ever.
-    fn not_yet(&mut self, due: Timestamp, task: Task) -> Applied {
+    fn not_yet(&mut self, due: Timestamp, task: Task) {
         self.task(due.max(later(self.now, Duration::from_secs(1))), task);
-        Ok(())
     }
 
     fn task(&mut self, due: Timestamp, task: Task) {

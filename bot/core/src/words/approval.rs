@@ -14,7 +14,9 @@ use crate::request::{Candidate, Case, Grant, Request, State};
 #[must_use]
 pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Timestamp) -> Card {
     let title = match &request.state {
-        State::AwaitingApproval { .. } => format!("{} is locked out: approve a pass?", case.subject.name),
+        State::AwaitingApproval { .. } => {
+            format!("{} asks for a pass for {}: approve?", case.requester.name, case.subject.name)
+        }
         State::Received
         | State::Approved(_)
         | State::ClaimOpen(_)
@@ -39,7 +41,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     match &request.state {
         State::AwaitingApproval { approvals, expires_at, .. } => {
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
-                return card.text("You approved. It waits for one more person.");
+                return card.text("You approved. It waits for somebody else now.");
             }
             card.text(format!(
                 "Approve only if you know that {} really is locked out: call them on a number that you already had. \

@@ -31,8 +31,9 @@ pub fn code_message(code: &Code, public_url: &str, minutes: u64) -> Message {
     Message {
         subject: "Your code to sign in again".to_owned(),
         text: Revealed::new(format!(
-            "Your code to sign in again: {}\nOpen {}c#{} and enter the PIN that your approver tells you. Good for \
-             {minutes} minutes. Never read this code to anybody who calls.",
+            "Your code to sign in again: {}\nOpen {}c#{} and enter the PIN that your approver tells you, or that is \
+             sent to you. Good for {minutes} minutes. Never read this code to anybody who calls. Not you? Report it on \
+             that page.",
             text.as_str(),
             public_url,
             bare.as_str(),

@@ -1,6 +1,6 @@
 //! What do people hear of a request as it goes on?
 
-use super::{by_whom, code_destination, length, reason, standing, subject_name};
+use super::{by_whom, length, reason, standing, subject_name};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
@@ -27,11 +27,11 @@ pub fn news(request: &Request, news: News) -> Card {
         }
         News::Approved => Card::line(format!("Request {id} for {name} is approved{}.", by_whom(request)))
             .text("The code is on its way to the contact on file."),
-        News::Denied => Card::line(format!("Request {id} for {name} was turned down{}.", denied_by(request)))
+        News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
             .text("Talk to them if it is still needed; only a new request goes on."),
         News::Lapsed => lapsed(request),
         News::CodeSent => {
-            let destination = request.case().map_or_else(String::new, code_destination);
+            let destination = code_went_to(request).unwrap_or_else(|| "the contact on file".to_owned());
             Card::line(format!("The code for {name} went to {destination}.")).text(pin_hint(request))
         }
         News::Locked => Card::line(format!("Request {id} for {name} is locked: five wrong PINs."))
@@ -103,8 +103,9 @@ fn approver_names(case: &Case) -> String {
 
 fn denied_by(request: &Request) -> String {
     match &request.state {
-        State::Closed { ending: Ending::Denied(by) | Ending::Withdrawn(by), .. } => {
-            format!(" by {}", by.name)
+        State::Closed { ending: Ending::Denied(by), .. } => format!("was turned down by {}", by.name),
+        State::Closed { ending: Ending::Withdrawn(by), .. } => {
+            format!("is over: {} took the approval back", by.name)
         }
         State::Closed { .. }
         | State::Received
@@ -115,7 +116,7 @@ fn denied_by(request: &Request) -> String {
         | State::Unsettled { .. }
         | State::Issued { .. }
         | State::Shown { .. }
-        | State::Revoking { .. } => String::new(),
+        | State::Revoking { .. } => "was turned down".to_owned(),
     }
 }
 
@@ -127,4 +128,12 @@ fn clamped(request: &Request) -> Option<String> {
         length(wished),
         length(terms.wish.lifetime)
     ))
+}
+
+/// Where the code in force was sent: a fallback, perhaps.
+fn code_went_to(request: &Request) -> Option<String> {
+    let grant = request.grant()?;
+    let route = grant.ticket.code.as_ref()?.route;
+    let contact = grant.case.contact(route)?;
+    Some(format!("{} ({route})", contact.masked))
 }

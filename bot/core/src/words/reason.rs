@@ -31,7 +31,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::NoRule => "No rule lets you ask for this colleague. Ask your help desk, or their manager, to do it.".into(),
         Reason::RuleChanged => "The rules changed since this was asked. Ask again.".into(),
         Reason::NoTicketNumber(pattern) => {
-            format!("The rule wants a ticket number in the reason (like {pattern}). Ask again with it.")
+            format!("The rule wants a ticket number in the reason of the form {pattern}. Ask again with it.")
         }
         Reason::NobodyCanApprove(who) => format!(
             "Nobody can approve this: it would take {who}. Nobody approves what they asked for or what is for them. \
@@ -60,7 +60,7 @@ pub fn reason(reason: &Reason) -> String {
                 .into()
         }
         Reason::TooManyTickets(most) => {
-            format!("They had {most} within a day, which is all that the policy allows. Go to your security team.")
+            format!("They had {most} tickets within a day, which is all that the policy allows. Go to your security team.")
         }
         Reason::AlreadyOpen(first) => {
             format!("There is an open request for them already ({}). Wait for that one.", first.short())

@@ -148,7 +148,7 @@ fn next_ending(ending: &Ending) -> Option<Ending> {
 }
 
 /// The columns: every state, both goals, every ending.
-pub(super) fn columns() -> Vec<(String, Sample)> {
+pub(crate) fn columns() -> Vec<(String, Sample)> {
     let open = [
         Sample::received(),
         Sample::awaiting(),
@@ -205,12 +205,16 @@ fn rendered() -> String {
         }
     }
     let mut text = String::from("| event |");
-    shown.iter().for_each(|(name, _)| write!(text, " {name} |").unwrap());
+    for (name, _) in &shown {
+        write!(text, " {name} |").unwrap();
+    }
     text.push_str("\n|---|");
     text.push_str(&"---|".repeat(shown.len()));
     for (row, (label, _, _)) in rows.iter().enumerate() {
         write!(text, "\n| {label} |").unwrap();
-        shown.iter().for_each(|(_, cells)| write!(text, " {} |", cells[row]).unwrap());
+        for (_, cells) in &shown {
+            write!(text, " {} |", cells[row]).unwrap();
+        }
     }
     text
 }

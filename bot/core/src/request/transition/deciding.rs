@@ -105,7 +105,8 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         };
         if self.now < expires_at {
-            return self.not_yet(expires_at, Task::LapseApproval);
+            self.not_yet(expires_at, Task::LapseApproval);
+            return Ok(());
         }
         self.end(Ending::LapsedUndecided, Past::Asked(case));
         Ok(())

@@ -231,7 +231,8 @@ impl Draft<'_> {
         let State::Issued { grant, pass } = self.before.state.clone() else { return Err(Refusal::Moot) };
         let due = later(pass.issued_at, UNSEEN_AFTER);
         if self.now < due {
-            return self.not_yet(due, Task::Unseen);
+            self.not_yet(due, Task::Unseen);
+            return Ok(());
         }
         self.tell_requester(News::NotSeen);
         self.delete(grant, pass.id, Goal::Reopen);

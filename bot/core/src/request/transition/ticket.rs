@@ -124,7 +124,8 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         };
         if self.now < grant.ticket.expires_at {
-            return self.not_yet(grant.ticket.expires_at, Task::LapseTicket);
+            self.not_yet(grant.ticket.expires_at, Task::LapseTicket);
+            return Ok(());
         }
         self.end(Ending::LapsedUnclaimed, Past::Granted(grant));
         Ok(())
