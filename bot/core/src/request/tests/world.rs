@@ -31,6 +31,8 @@ pub(super) enum Act {
     ShowPin(PersonId),
     /// Code and PIN are proved in a browser.
     Claim(u8),
+    /// The same while a look for stray passes is under way.
+    ClaimDuringLook(u8),
     /// Graph's answer to the oldest create that has none.
     Graph(Answer),
     PageShowed(u8),
@@ -174,6 +176,7 @@ impl World {
             Act::PageShowed(by) => self.apply(Event::PageShowed(browser(*by))),
             Act::ShowPin(by) => self.show_pin(Some(*by)),
             Act::Claim(by) => self.claim(*by),
+            Act::ClaimDuringLook(by) => self.claim_during_look(*by),
             Act::Graph(answer) => self.graph(*answer),
             Act::SignIn => self.sign_in(),
             Act::Work(seconds) => {
@@ -354,7 +357,7 @@ impl World {
                     self.apply(Event::Deleted);
                 }
             }
-            Task::Sweep => self.sweep(),
+            Task::Sweep => self.sweep(None),
             Task::Watch => {
                 if let State::Shown { pass, .. } = self.state() {
                     let pass = pass.id.clone();
@@ -386,7 +389,14 @@ impl World {
         }
     }
 
-    fn sweep(&mut self) {
+    fn claim_during_look(&mut self, by: u8) {
+        if let Some(place) = self.tasks.iter().position(|(_, task)| *task == Task::Sweep) {
+            self.tasks.remove(place);
+            self.sweep(Some(by));
+        }
+    }
+
+    fn sweep(&mut self, claimed_by: Option<u8>) {
         let Some(grant) = self.sample.request.grant() else { return };
         let ours = match self.state() {
             State::Issuing { .. } => return self.again(Duration::from_secs(10), Task::Sweep),
@@ -410,6 +420,9 @@ impl World {
         let deleted = u32::try_from(strays.len()).unwrap();
         for id in strays {
             self.alive.remove(&id);
+        }
+        if let Some(by) = claimed_by {
+            self.claim(by);
         }
         self.apply(Event::Swept(deleted));
     }
@@ -481,6 +494,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Report),
         3 => anybody().prop_map(Act::ShowPin),
         8 => browser().prop_map(Act::Claim),
+        1 => browser().prop_map(Act::ClaimDuringLook),
         8 => answer().prop_map(Act::Graph),
         4 => browser().prop_map(Act::PageShowed),
         1 => Just(Act::WrongPin),
