@@ -4,13 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupId, PersonId, RoleId, RuleName};
 use crate::people::{ContactKind, ContactSource};
+
+mod check;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use self::check::Fault;
+pub use self::parse::duration;
 
 /// The `[policy]` section.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -80,7 +87,7 @@ pub struct Rule {
     /// Directory roles that a subject under this rule may hold.
     #[serde(default)]
     pub allow_privileged: Vec<RoleId>,
-    /// A pattern that the reason's first word has to match: the ticket number.
+    /// A pattern that some word of the reason has to match: the ticket number.
     #[serde(default)]
     pub ticket_number: Option<Pattern>,
 }
@@ -217,53 +224,6 @@ impl Policy {
             Profile::Standard => self.ticket_expires,
         }
     }
-
-    /// Everything that is wrong with the policy, each with the key it is about. Empty means that it can be used.
-    #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        if self.rules.is_empty() {
-            faults.push(Fault::new("policy.rule", "no rule: every request would be refused"));
-        }
-        if self.approval_expires < Duration::from_mins(1) || self.ticket_expires < Duration::from_mins(1) {
-            faults.push(Fault::new("policy", "approval_expires and ticket_expires are at least 1m"));
-        }
-        let mut names = BTreeSet::new();
-        let mut earlier: Vec<&Rule> = Vec::new();
-        for rule in &self.rules {
-            let key = format!("policy.rule \"{}\"", rule.name);
-            if !names.insert(&rule.name) {
-                faults.push(Fault::new(&key, "another rule has this name, and requests are bound by name"));
-            }
-            if let Some(first) = earlier.iter().find(|first| first.covers(rule)) {
-                let what = format!(
-                    "never matches: rule \"{}\" stands above it and matches everything it does",
-                    first.name
-                );
-                faults.push(Fault::new(&key, &what));
-            }
-            faults.extend(rule.faults().into_iter().map(|what| Fault::new(&key, &what)));
-            earlier.push(rule);
-        }
-        faults
-    }
-}
-
-/// Something in the configuration that cannot be used, for the administrator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The key or section it is about.
-    pub key: String,
-    /// What is wrong and what to do.
-    pub what: String,
-}
-
-impl Fault {
-    /// A fault of a key.
-    #[must_use]
-    pub fn new(key: &str, what: &str) -> Self {
-        Self { key: key.to_owned(), what: what.to_owned() }
-    }
 }
 
 impl Rule {
@@ -297,79 +257,6 @@ impl Rule {
             Subject::Anyone | Subject::User(_) => None,
         });
         requester.chain(subject)
-    }
-
-    /// Whether every request that `other` matches is matched by this rule too (as far as the text shows).
-    fn covers(&self, other: &Self) -> bool {
-        let requester = other.requester.0.iter().all(|selector| {
-            self.requester.0.contains(selector)
-                || (*selector != Requester::Subject && self.requester.0.contains(&Requester::Anyone))
-        });
-        let subject =
-            other.subject.0.iter().all(|selector| {
-                self.subject.0.contains(selector) || self.subject.0.contains(&Subject::Anyone)
-            });
-        requester && subject
-    }
-
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut fault = |what: &str| faults.push(what.to_owned());
-        let classes =
-            |routes: &[Route]| -> BTreeSet<RouteClass> { routes.iter().filter_map(|r| r.class()).collect() };
-        if self.requester.0.is_empty() || self.subject.0.is_empty() {
-            fault("requester and subject each name at least one person or group");
-        }
-        if self.ticket.is_empty() || self.pin.is_empty() || self.notice.is_empty() {
-            fault("ticket, pin and notice each need at least one route");
-        }
-        if self.ticket.iter().any(|route| matches!(route, Route::Approver | Route::Manager)) {
-            fault("ticket: the code travels by sms or email; people carry only the PIN");
-        }
-        if self.pin.contains(&Route::Manager) || self.notice.contains(&Route::Approver) {
-            fault("pin takes sms, email or approver; notice takes sms, email or manager");
-        }
-        if !classes(&self.ticket).is_disjoint(&classes(&self.pin)) {
-            fault(
-                "ticket and pin share a route class (fallbacks count): who holds that phone or mailbox would have both halves",
-            );
-        }
-        if self.pin.contains(&Route::Approver) && self.approvals.is_empty() {
-            fault("pin = [\"approver\"] with approvals = []: there is no approver to show the PIN to");
-        }
-        if self.requester.0.contains(&Requester::Anyone) && self.approvals.is_empty() {
-            fault("requester = \"anyone\" with approvals = []: everybody could get a pass for everybody");
-        }
-        if self.requester.0.contains(&Requester::Subject) && self.approvals.is_empty() {
-            fault(
-                "requester = \"self\" with approvals = []: whoever holds the chat account could get a pass alone",
-            );
-        }
-        if self.approvals.iter().any(|alternatives| alternatives.0.is_empty()) {
-            fault("approvals: an entry is empty");
-        }
-        if self.ticket.iter().any(|code| self.notice.iter().all(|notice| notice == code)) {
-            fault("notice: needs a route that is not the code's, so that the owner hears of it elsewhere");
-        }
-        for (route, kind) in [(Route::Sms, ContactKind::Phone), (Route::Email, ContactKind::Mail)] {
-            let carries_half = self.ticket.contains(&route) || self.pin.contains(&route);
-            if carries_half && !self.contacts.iter().any(|source| source.kind() == kind) {
-                let missing =
-                    format!("route {route} has no contact source: add {} to contacts", kind.sources());
-                fault(&missing);
-            }
-        }
-        if self.contacts.contains(&ContactSource::Mail) {
-            fault("contacts: \"mail\" is the mailbox that a locked-out person cannot open; use otherMails");
-        }
-        if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
-            fault("lifetime: Graph accepts 10m to 30d");
-        }
-        let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
-        if persons > 1 {
-            fault("approvals: \"manager\" stands alone twice, and one person approves once");
-        }
-        faults
     }
 
     /// What the reason lacks, if the rule wants a ticket number in it.
@@ -410,15 +297,6 @@ impl ContactSource {
         match self {
             Self::PhoneMethods | Self::MobilePhone => ContactKind::Phone,
             Self::OtherMails | Self::Mail => ContactKind::Mail,
-        }
-    }
-}
-
-impl ContactKind {
-    fn sources(self) -> &'static str {
-        match self {
-            Self::Phone => "\"phone-methods\"",
-            Self::Mail => "\"otherMails\"",
         }
     }
 }
@@ -492,114 +370,6 @@ pub fn assign(slots: &[Vec<PersonId>], people: &[PersonId]) -> Option<Vec<Person
     }
     let by_slot: BTreeMap<usize, PersonId> = taken.into_iter().map(|(person, slot)| (slot, person)).collect();
     Some(by_slot.into_values().collect())
-}
-
-impl Pattern {
-    /// Compiles the pattern.
-    pub fn new(source: &str) -> Result<Self, regex_lite::Error> {
-        Ok(Self { source: source.to_owned(), whole: regex_lite::Regex::new(&format!("^(?:{source})$"))? })
-    }
-
-    /// Whether the whole word matches.
-    #[must_use]
-    pub fn matches(&self, word: &str) -> bool {
-        self.whole.is_match(word)
-    }
-
-    /// The pattern as it was configured.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.source
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(input)?;
-        Self::new(&text).map_err(serde::de::Error::custom)
-    }
-}
-
-impl<'de, T: FromStr<Err = String>> Deserialize<'de> for AnyOf<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(input)?;
-        let parts = text.split('|').map(|part| part.trim().parse()).collect::<Result<_, _>>();
-        parts.map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl FromStr for Requester {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "self" => Ok(Self::Subject),
-            "manager-of-subject" => Ok(Self::ManagerOfSubject),
-            "anyone" => Ok(Self::Anyone),
-            _ => group_or_user(text, Self::Group, Self::User).ok_or_else(|| {
-                unknown(text, "self, manager-of-subject, anyone, group:<object id> or user:<object id>")
-            }),
-        }
-    }
-}
-
-impl FromStr for Subject {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "anyone" => Ok(Self::Anyone),
-            _ => group_or_user(text, Self::Group, Self::User)
-                .ok_or_else(|| unknown(text, "anyone, group:<object id> or user:<object id>")),
-        }
-    }
-}
-
-impl FromStr for Approver {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "manager" => Ok(Self::Manager),
-            _ => group_or_user(text, Self::Group, Self::User)
-                .ok_or_else(|| unknown(text, "manager, group:<object id> or user:<object id>")),
-        }
-    }
-}
-
-fn group_or_user<T>(text: &str, group: fn(GroupId) -> T, user: fn(PersonId) -> T) -> Option<T> {
-    match text.split_once(':')? {
-        ("group", id) => id.parse().ok().map(group),
-        ("user", id) => id.parse().ok().map(user),
-        _ => None,
-    }
-}
-
-fn unknown(text: &str, expected: &str) -> String {
-    format!("\"{text}\" is not a selector: write {expected}")
-}
-
-/// Reads `"90s"`, `"15m"`, `"4h"`, `"30d"`.
-pub fn duration<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(input)?;
-    parse_duration(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!("\"{text}\" is not a duration: write 90s, 15m, 4h or 30d"))
-    })
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    number.parse::<u32>().ok().map(|number| Duration::from_secs(u64::from(number) * seconds))
 }
 
 fn four_hours() -> Duration {

@@ -10,15 +10,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
-use crate::ledger::Record;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
-use crate::ports::{Decline, NotVouched};
-use crate::task::NewTask;
+use crate::ports::NotVouched;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
+mod event;
+mod lookup;
+#[cfg(test)]
+pub(crate) mod tests;
 mod transition;
+
+pub use self::event::{Change, Claim, Event, Refusal};
 
 /// A pass that the page has not confirmed by then is deleted.
 pub const UNSEEN_AFTER: Duration = Duration::from_mins(2);
@@ -427,148 +431,6 @@ pub enum Told {
     NotMade,
 }
 
-/// Something that happens to a request.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The facts allow it.
-    FactsArrived(Box<Case>),
-    /// The facts forbid it.
-    FactsForbid(Reason),
-    /// An approval card was posted.
-    Prompted(Posted),
-    /// Somebody pressed Approve.
-    Approve(PersonId),
-    /// Somebody pressed Deny.
-    Deny(PersonId),
-    /// The approval's time may be over.
-    ApprovalTimeOver,
-    /// A code was minted and is about to be sent.
-    CodeMinted(CodeHash, Route),
-    /// A courier accepted the code.
-    CodeSent(CodeHash, String),
-    /// No courier of that route takes it.
-    CodeUndeliverable(Route),
-    /// A PIN was minted, for an approver to see or a courier to bring.
-    PinMinted(PinHash, Option<PersonId>),
-    /// The approver's modal opened, or a courier accepted it.
-    PinSent(PinHash),
-    /// No courier takes the PIN.
-    PinUndeliverable,
-    /// A contact is not what it was at submit.
-    ContactChanged,
-    /// The ticket's time may be over.
-    TicketTimeOver,
-    /// A PIN was checked and is wrong.
-    WrongPin,
-    /// All tries were taken and none came back.
-    TriesExhausted,
-    /// Code and PIN were proved and everything was checked again.
-    Claim(Claim),
-    /// The check at the claim forbids it for good.
-    RecheckForbids(Reason),
-    /// A pass of somebody else appeared since the approval.
-    ForeignPass,
-    /// Graph made the pass.
-    Created(Made),
-    /// Graph made no pass.
-    Declined(Decline),
-    /// Issuing was locked down right before the create.
-    LockedDown,
-    /// Graph made a pass that is good for nothing.
-    Unusable(PassId),
-    /// Nobody knows whether Graph made a pass.
-    OutcomeUnknown,
-    /// A look after an unknown outcome: how many passes were deleted.
-    Swept(u32),
-    /// The page says that the pass is on the screen.
-    PageShowed(TokenHash),
-    /// The pass was not shown in time, perhaps.
-    UnseenTimeOver,
-    /// The pass is deleted.
-    Deleted,
-    /// The shown pass was used.
-    PassUsed,
-    /// The shown pass is over.
-    PassOver,
-    /// The PIN was proved, though the claim could not go on: its tries start anew.
-    PinProved,
-    /// The owner's notice is about to be sent.
-    NoticeMinted(Notice),
-    /// The owner's notice on that create was sent, with that word.
-    OwnerTold(u32, Told),
-    /// Somebody typed another number than the notice's.
-    WrongNumber,
-    /// The owner, or who holds the code, says that it was not them.
-    Report,
-    /// The requester takes it back.
-    Cancel(PersonId),
-    /// An approver takes the approval back.
-    Withdraw(PersonId),
-    /// Somebody entitled revokes the pass.
-    Revoke(PersonId),
-}
-
-/// A proved and re-checked claim.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
-    /// The browser.
-    pub client: TokenHash,
-    /// What to ask Graph for.
-    pub wish: PassWish,
-    /// Passes that exist and are not ours.
-    pub before: Vec<PassId>,
-    /// Since when this process runs: the retry window is counted anew after a crash.
-    pub up_since: Timestamp,
-}
-
-/// What follows from an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The request after it.
-    pub next: Request,
-    /// What is to be done.
-    pub tasks: Vec<NewTask>,
-    /// What is to be written down.
-    pub records: Vec<Record>,
-    /// Whether the tries of the ticket start anew.
-    pub fresh_tries: bool,
-}
-
-/// Why an event changes nothing. The person can mend it, or it does not matter any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-pub enum Refusal {
-    /// It was decided before.
-    #[error("already decided")]
-    AlreadyDecided,
-    /// This person approved before.
-    #[error("already approved by this person")]
-    AlreadyApproved,
-    /// Not one of the approvers.
-    #[error("not an approver")]
-    NotAnApprover,
-    /// Not the requester.
-    #[error("not the requester")]
-    NotTheRequester,
-    /// Its time is over.
-    #[error("too late")]
-    TooLate,
-    /// Another browser has the pass.
-    #[error("already opened")]
-    AlreadyOpened,
-    /// A create is under way or unsettled.
-    #[error("being worked on")]
-    InHand,
-    /// Code and PIN were not both sent yet.
-    #[error("waiting for code or PIN")]
-    Waiting,
-    /// It is over.
-    #[error("over")]
-    Over,
-    /// It does not matter (any more, or yet).
-    #[error("moot")]
-    Moot,
-}
-
 /// Whose open requests are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Whom {
@@ -578,142 +440,4 @@ pub enum Whom {
     Requester(ChatUser),
     /// Who is asked to decide.
     Approver(PersonId),
-}
-
-impl State {
-    /// Its name, for logs and the table of states.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Received => "Received",
-            Self::AwaitingApproval { .. } => "AwaitingApproval",
-            Self::Approved(_) => "Approved",
-            Self::ClaimOpen(_) => "ClaimOpen",
-            Self::Issuing { .. } => "Issuing",
-            Self::Unsettled { goal: Goal::Reopen, .. } => "Unsettled",
-            Self::Unsettled { goal: Goal::End(_), .. } => "Unsettled, then closed",
-            Self::Issued { .. } => "Issued",
-            Self::Shown { .. } => "Shown",
-            Self::Revoking { goal: Goal::Reopen, .. } => "Revoking",
-            Self::Revoking { goal: Goal::End(_), .. } => "Revoking, then closed",
-            Self::Closed { ending, .. } => match ending {
-                Ending::Used => "Used",
-                Ending::Expired => "Expired",
-                Ending::Revoked => "Revoked",
-                Ending::Refused(_) => "Refused",
-                Ending::Denied(_) => "Denied",
-                Ending::Cancelled => "Cancelled",
-                Ending::Withdrawn(_) => "Withdrawn",
-                Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
-                Ending::Locked => "Locked",
-                Ending::Reported => "Reported",
-            },
-        }
-    }
-}
-
-/// What a store has to be able to look a request up by.
-impl Request {
-    /// Whether it still goes on.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.closed_at().is_none()
-    }
-
-    /// When it was closed.
-    #[must_use]
-    pub fn closed_at(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Closed { at, .. } => Some(*at),
-            State::Received
-            | State::AwaitingApproval { .. }
-            | State::Approved(_)
-            | State::ClaimOpen(_)
-            | State::Issuing { .. }
-            | State::Unsettled { .. }
-            | State::Issued { .. }
-            | State::Shown { .. }
-            | State::Revoking { .. } => None,
-        }
-    }
-
-    /// The facts, once they are in.
-    #[must_use]
-    pub fn case(&self) -> Option<&Case> {
-        match &self.state {
-            State::Received => None,
-            State::AwaitingApproval { case, .. } => Some(case),
-            State::Closed { past, .. } => match past {
-                Past::Nothing => None,
-                Past::Asked(case) => Some(case),
-                Past::Granted(grant) => Some(&grant.case),
-            },
-            State::Approved(_)
-            | State::ClaimOpen(_)
-            | State::Issuing { .. }
-            | State::Unsettled { .. }
-            | State::Issued { .. }
-            | State::Shown { .. }
-            | State::Revoking { .. } => self.grant().map(|grant| &grant.case),
-        }
-    }
-
-    /// What was granted, once it was.
-    #[must_use]
-    pub fn grant(&self) -> Option<&Grant> {
-        match &self.state {
-            State::Received | State::AwaitingApproval { .. } => None,
-            State::Approved(grant)
-            | State::ClaimOpen(grant)
-            | State::Issuing { grant, .. }
-            | State::Unsettled { grant, .. }
-            | State::Issued { grant, .. }
-            | State::Shown { grant, .. }
-            | State::Revoking { grant, .. } => Some(grant),
-            State::Closed { past, .. } => match past {
-                Past::Nothing | Past::Asked(_) => None,
-                Past::Granted(grant) => Some(grant),
-            },
-        }
-    }
-
-    /// Under whom the request is found while it is open.
-    #[must_use]
-    pub fn whom(&self) -> Vec<Whom> {
-        if !self.is_open() {
-            return Vec::new();
-        }
-        let mut whom = vec![Whom::Requester(self.requester.clone())];
-        whom.extend(self.subject_id().map(Whom::Subject));
-        if let State::AwaitingApproval { case, .. } = &self.state {
-            whom.extend(case.approvers.iter().map(|candidate| Whom::Approver(candidate.human.id)));
-        }
-        whom
-    }
-
-    /// The subject, once the facts are in. At most one open request per subject.
-    #[must_use]
-    pub fn subject_id(&self) -> Option<PersonId> {
-        self.case().map(|case| case.subject.id)
-    }
-
-    /// The code under which the ticket is found. Closed requests keep theirs: its holder may ask why it is over.
-    #[must_use]
-    pub fn code_hash(&self) -> Option<&CodeHash> {
-        self.grant()?.ticket.code.as_ref().map(|code| &code.hash)
-    }
-
-    /// The token under which the owner's notice is found.
-    #[must_use]
-    pub fn report_token(&self) -> Option<&TokenHash> {
-        self.grant()?.notice.as_ref().map(|notice| &notice.token)
-    }
-
-    /// For whom and when a ticket was opened, once it was: what the daily cap counts.
-    #[must_use]
-    pub fn ticket_opened(&self) -> Option<(PersonId, Timestamp)> {
-        let grant = self.grant()?;
-        let at = grant.approvals.last().map_or(self.received_at, |approval| approval.at);
-        Some((grant.case.subject.id, at))
-    }
 }

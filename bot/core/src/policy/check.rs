@@ -1,0 +1,149 @@
+//! What is wrong with a policy, before anybody asks for anything?
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Approver, Policy, Requester, Route, RouteClass, Rule, Subject};
+use crate::people::{ContactKind, ContactSource};
+
+/// Something in the configuration that cannot be used, for the administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The key or section it is about.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+impl Fault {
+    /// A fault of a key.
+    #[must_use]
+    pub fn new(key: &str, what: &str) -> Self {
+        Self { key: key.to_owned(), what: what.to_owned() }
+    }
+}
+
+impl Policy {
+    /// Everything that is wrong with the policy, each with the key it is about. Empty means that it can be used.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.rules.is_empty() {
+            faults.push(Fault::new("policy.rule", "no rule: every request would be refused"));
+        }
+        if self.approval_expires < Duration::from_mins(1) || self.ticket_expires < Duration::from_mins(1) {
+            faults.push(Fault::new("policy", "approval_expires and ticket_expires are at least 1m"));
+        }
+        let mut names = BTreeSet::new();
+        let mut earlier: Vec<&Rule> = Vec::new();
+        for rule in &self.rules {
+            let key = format!("policy.rule \"{}\"", rule.name);
+            if !names.insert(&rule.name) {
+                faults.push(Fault::new(&key, "another rule has this name, and requests are bound by name"));
+            }
+            if let Some(first) = earlier.iter().find(|first| first.covers(rule)) {
+                let what = format!(
+                    "never matches: rule \"{}\" stands above it and matches everything it does",
+                    first.name
+                );
+                faults.push(Fault::new(&key, &what));
+            }
+            faults.extend(rule.faults().into_iter().map(|what| Fault::new(&key, &what)));
+            earlier.push(rule);
+        }
+        faults
+    }
+}
+
+impl Rule {
+    /// Whether every request that `other` matches is matched by this rule too (as far as the text shows).
+    fn covers(&self, other: &Self) -> bool {
+        let requester = other.requester.0.iter().all(|selector| {
+            self.requester.0.contains(selector)
+                || (*selector != Requester::Subject && self.requester.0.contains(&Requester::Anyone))
+        });
+        let subject =
+            other.subject.0.iter().all(|selector| {
+                self.subject.0.contains(selector) || self.subject.0.contains(&Subject::Anyone)
+            });
+        requester && subject
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |what: &str| faults.push(what.to_owned());
+        let classes =
+            |routes: &[Route]| -> BTreeSet<RouteClass> { routes.iter().filter_map(|r| r.class()).collect() };
+        if self.requester.0.is_empty() || self.subject.0.is_empty() {
+            fault("requester and subject each name at least one person or group");
+        }
+        let only_themselves = self.requester.0.iter().all(|asks| {
+            self.subject.0.iter().all(|of| match (asks, of) {
+                (Requester::User(asks), Subject::User(of)) => asks == of,
+                _ => false,
+            })
+        });
+        if only_themselves && !self.requester.0.is_empty() && !self.subject.0.is_empty() {
+            fault("never matches: who asks for themselves is matched by requester = \"self\" only");
+        }
+        if self.ticket.is_empty() || self.pin.is_empty() || self.notice.is_empty() {
+            fault("ticket, pin and notice each need at least one route");
+        }
+        if self.ticket.iter().any(|route| matches!(route, Route::Approver | Route::Manager)) {
+            fault("ticket: the code travels by sms or email; people carry only the PIN");
+        }
+        if self.pin.contains(&Route::Manager) || self.notice.contains(&Route::Approver) {
+            fault("pin takes sms, email or approver; notice takes sms, email or manager");
+        }
+        if !classes(&self.ticket).is_disjoint(&classes(&self.pin)) {
+            fault(
+                "ticket and pin share a route class (fallbacks count): who holds that phone or mailbox would have both halves",
+            );
+        }
+        if self.pin.contains(&Route::Approver) && self.approvals.is_empty() {
+            fault("pin = [\"approver\"] with approvals = []: there is no approver to show the PIN to");
+        }
+        if self.requester.0.contains(&Requester::Anyone) && self.approvals.is_empty() {
+            fault("requester = \"anyone\" with approvals = []: everybody could get a pass for everybody");
+        }
+        if self.requester.0.contains(&Requester::Subject) && self.approvals.is_empty() {
+            fault(
+                "requester = \"self\" with approvals = []: whoever holds the chat account could get a pass alone",
+            );
+        }
+        if self.approvals.iter().any(|alternatives| alternatives.0.is_empty()) {
+            fault("approvals: an entry is empty");
+        }
+        if self.ticket.iter().any(|code| self.notice.iter().all(|notice| notice == code)) {
+            fault("notice: needs a route that is not the code's, so that the owner hears of it elsewhere");
+        }
+        for (route, kind) in [(Route::Sms, ContactKind::Phone), (Route::Email, ContactKind::Mail)] {
+            let carries_half = self.ticket.contains(&route) || self.pin.contains(&route);
+            if carries_half && !self.contacts.iter().any(|source| source.kind() == kind) {
+                let missing =
+                    format!("route {route} has no contact source: add {} to contacts", kind.sources());
+                fault(&missing);
+            }
+        }
+        if self.contacts.contains(&ContactSource::Mail) {
+            fault("contacts: \"mail\" is the mailbox that a locked-out person cannot open; use otherMails");
+        }
+        if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
+            fault("lifetime: Graph accepts 10m to 30d");
+        }
+        let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
+        if persons > 1 {
+            fault("approvals: \"manager\" stands alone twice, and one person approves once");
+        }
+        faults
+    }
+}
+
+impl ContactKind {
+    fn sources(self) -> &'static str {
+        match self {
+            Self::Phone => "\"phone-methods\"",
+            Self::Mail => "\"otherMails\"",
+        }
+    }
+}

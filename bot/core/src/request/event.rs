@@ -1,0 +1,155 @@
+//! What can happen to a request, and what can come of it?
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Made, Notice, Posted, Reason, Request, Told};
+use crate::ids::{PassId, PersonId};
+use crate::ledger::Record;
+use crate::pass::PassWish;
+use crate::policy::Route;
+use crate::ports::Decline;
+use crate::task::NewTask;
+use crate::ticket::{CodeHash, PinHash, TokenHash};
+
+/// Something that happens to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The facts allow it.
+    FactsArrived(Box<Case>),
+    /// The facts forbid it.
+    FactsForbid(Reason),
+    /// An approval card was posted.
+    Prompted(Posted),
+    /// Somebody pressed Approve.
+    Approve(PersonId),
+    /// Somebody pressed Deny.
+    Deny(PersonId),
+    /// The approval's time may be over.
+    ApprovalTimeOver,
+    /// A code was minted and is about to be sent.
+    CodeMinted(CodeHash, Route),
+    /// A courier accepted the code.
+    CodeSent(CodeHash, String),
+    /// No courier of that route takes it.
+    CodeUndeliverable(Route),
+    /// A PIN was minted, for an approver to see or a courier to bring.
+    PinMinted(PinHash, Option<PersonId>),
+    /// The approver's modal opened, or a courier accepted it.
+    PinSent(PinHash),
+    /// No courier takes the PIN.
+    PinUndeliverable,
+    /// A contact is not what it was at submit.
+    ContactChanged,
+    /// The ticket's time may be over.
+    TicketTimeOver,
+    /// A PIN was checked and is wrong.
+    WrongPin,
+    /// All tries were taken and none came back.
+    TriesExhausted,
+    /// Code and PIN were proved and everything was checked again.
+    Claim(Claim),
+    /// The check at the claim forbids it for good.
+    RecheckForbids(Reason),
+    /// A pass of somebody else appeared since the approval.
+    ForeignPass,
+    /// Graph made the pass.
+    Created(Made),
+    /// Graph made no pass.
+    Declined(Decline),
+    /// Issuing was locked down right before the create.
+    LockedDown,
+    /// Graph made a pass that is good for nothing.
+    Unusable(PassId),
+    /// Nobody knows whether Graph made a pass.
+    OutcomeUnknown,
+    /// A look after an unknown outcome: how many passes were deleted.
+    Swept(u32),
+    /// The page says that the pass is on the screen.
+    PageShowed(TokenHash),
+    /// The pass was not shown in time, perhaps.
+    UnseenTimeOver,
+    /// The pass is deleted.
+    Deleted,
+    /// The shown pass was used.
+    PassUsed,
+    /// The shown pass is over.
+    PassOver,
+    /// The PIN was proved, though the claim could not go on: its tries start anew.
+    PinProved,
+    /// The owner's notice is about to be sent.
+    NoticeMinted(Notice),
+    /// The owner's notice on that create was sent, with that word.
+    OwnerTold(u32, Told),
+    /// Somebody typed another number than the notice's.
+    WrongNumber,
+    /// The owner, or who holds the code, says that it was not them.
+    Report,
+    /// The requester takes it back.
+    Cancel(PersonId),
+    /// An approver takes the approval back.
+    Withdraw(PersonId),
+    /// Somebody entitled revokes the pass.
+    Revoke(PersonId),
+}
+
+/// A proved and re-checked claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// The browser.
+    pub client: TokenHash,
+    /// What to ask Graph for.
+    pub wish: PassWish,
+    /// Passes that exist and are not ours.
+    pub before: Vec<PassId>,
+    /// Since when this process runs: the retry window is counted anew after a crash.
+    pub up_since: Timestamp,
+}
+
+/// What follows from an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The request after it.
+    pub next: Request,
+    /// What is to be done.
+    pub tasks: Vec<NewTask>,
+    /// What is to be written down.
+    pub records: Vec<Record>,
+    /// Whether the tries of the ticket start anew.
+    pub fresh_tries: bool,
+}
+
+/// Why an event changes nothing. The person can mend it, or it does not matter any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// It was decided before.
+    #[error("already decided")]
+    AlreadyDecided,
+    /// This person approved before.
+    #[error("already approved by this person")]
+    AlreadyApproved,
+    /// Not one of the approvers.
+    #[error("not an approver")]
+    NotAnApprover,
+    /// Not the requester.
+    #[error("not the requester")]
+    NotTheRequester,
+    /// Its time is over.
+    #[error("too late")]
+    TooLate,
+    /// Another browser has the pass.
+    #[error("already opened")]
+    AlreadyOpened,
+    /// A create is under way or unsettled.
+    #[error("being worked on")]
+    InHand,
+    /// Code and PIN were not both sent yet.
+    #[error("waiting for code or PIN")]
+    Waiting,
+    /// It is over.
+    #[error("over")]
+    Over,
+    /// It does not matter (any more, or yet).
+    #[error("moot")]
+    Moot,
+}

@@ -1,0 +1,212 @@
+//! What can be read off a request, wherever it stands?
+
+use jiff::Timestamp;
+
+use super::{Case, Ending, Goal, Grant, Notice, Past, REPORT_OUTLIVES, Reason, Request, State, Whom};
+use crate::ids::PersonId;
+use crate::people::{Human, PinnedContact};
+use crate::policy::Route;
+use crate::ticket::{CodeHash, TokenHash};
+
+impl State {
+    /// Its name, for logs and the table of states.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Received => "Received",
+            Self::AwaitingApproval { .. } => "AwaitingApproval",
+            Self::Approved(_) => "Approved",
+            Self::ClaimOpen(_) => "ClaimOpen",
+            Self::Issuing { .. } => "Issuing",
+            Self::Unsettled { goal: Goal::Reopen, .. } => "Unsettled",
+            Self::Unsettled { goal: Goal::End(_), .. } => "Unsettled, then closed",
+            Self::Issued { .. } => "Issued",
+            Self::Shown { .. } => "Shown",
+            Self::Revoking { goal: Goal::Reopen, .. } => "Revoking",
+            Self::Revoking { goal: Goal::End(_), .. } => "Revoking, then closed",
+            Self::Closed { ending, .. } => match ending {
+                Ending::Used => "Used",
+                Ending::Expired => "Expired",
+                Ending::Revoked => "Revoked",
+                Ending::Refused(_) => "Refused",
+                Ending::Denied(_) => "Denied",
+                Ending::Cancelled => "Cancelled",
+                Ending::Withdrawn(_) => "Withdrawn",
+                Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
+                Ending::Locked => "Locked",
+                Ending::Reported => "Reported",
+            },
+        }
+    }
+}
+
+/// What a store has to be able to look a request up by.
+impl Request {
+    /// Whether it still goes on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed_at().is_none()
+    }
+
+    /// When it was closed.
+    #[must_use]
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Closed { at, .. } => Some(*at),
+            State::Received
+            | State::AwaitingApproval { .. }
+            | State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. } => None,
+        }
+    }
+
+    /// The facts, once they are in.
+    #[must_use]
+    pub fn case(&self) -> Option<&Case> {
+        match &self.state {
+            State::Received => None,
+            State::AwaitingApproval { case, .. } => Some(case),
+            State::Closed { past, .. } => match past {
+                Past::Nothing => None,
+                Past::Asked(case) => Some(case),
+                Past::Granted(grant) => Some(&grant.case),
+            },
+            State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. } => self.grant().map(|grant| &grant.case),
+        }
+    }
+
+    /// What was granted, once it was.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Grant> {
+        match &self.state {
+            State::Received | State::AwaitingApproval { .. } => None,
+            State::Approved(grant)
+            | State::ClaimOpen(grant)
+            | State::Issuing { grant, .. }
+            | State::Unsettled { grant, .. }
+            | State::Issued { grant, .. }
+            | State::Shown { grant, .. }
+            | State::Revoking { grant, .. } => Some(grant),
+            State::Closed { past, .. } => match past {
+                Past::Nothing | Past::Asked(_) => None,
+                Past::Granted(grant) => Some(grant),
+            },
+        }
+    }
+
+    /// Under whom the request is found while it is open.
+    #[must_use]
+    pub fn whom(&self) -> Vec<Whom> {
+        if !self.is_open() {
+            return Vec::new();
+        }
+        let mut whom = vec![Whom::Requester(self.requester.clone())];
+        whom.extend(self.subject_id().map(Whom::Subject));
+        if let State::AwaitingApproval { case, .. } = &self.state {
+            whom.extend(case.approvers.iter().map(|candidate| Whom::Approver(candidate.human.id)));
+        }
+        whom
+    }
+
+    /// The subject, once the facts are in. At most one open request per subject.
+    #[must_use]
+    pub fn subject_id(&self) -> Option<PersonId> {
+        self.case().map(|case| case.subject.id)
+    }
+
+    /// The code under which the ticket is found. Closed requests keep theirs: its holder may ask why it is over.
+    #[must_use]
+    pub fn code_hash(&self) -> Option<&CodeHash> {
+        self.grant()?.ticket.code.as_ref().map(|code| &code.hash)
+    }
+
+    /// The token under which the owner's notice is found.
+    #[must_use]
+    pub fn report_token(&self) -> Option<&TokenHash> {
+        self.grant()?.notice.as_ref().map(|notice| &notice.token)
+    }
+
+    /// For whom and when a ticket was opened, once it was: what the daily cap counts.
+    #[must_use]
+    pub fn ticket_opened(&self) -> Option<(PersonId, Timestamp)> {
+        let grant = self.grant()?;
+        let at = grant.approvals.last().map_or(self.received_at, |approval| approval.at);
+        Some((grant.case.subject.id, at))
+    }
+}
+
+impl Case {
+    /// The pinned contact of a route.
+    #[must_use]
+    pub fn contact(&self, route: Route) -> Option<&PinnedContact> {
+        self.contacts.iter().find(|(of, _)| *of == route).map(|(_, contact)| contact)
+    }
+}
+
+impl Request {
+    /// Why it was refused, if it was or is about to be.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<&Reason> {
+        let ending = match &self.state {
+            State::Closed { ending, .. }
+            | State::Unsettled { goal: Goal::End(ending), .. }
+            | State::Revoking { goal: Goal::End(ending), .. } => ending,
+            State::Received
+            | State::AwaitingApproval { .. }
+            | State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. } => return None,
+        };
+        match ending {
+            Ending::Refused(reason) => Some(reason),
+            Ending::Used
+            | Ending::Expired
+            | Ending::Revoked
+            | Ending::Denied(_)
+            | Ending::Cancelled
+            | Ending::Withdrawn(_)
+            | Ending::LapsedUndecided
+            | Ending::LapsedUnclaimed
+            | Ending::Locked
+            | Ending::Reported => None,
+        }
+    }
+}
+
+impl Grant {
+    /// The approver who shows nobody the PIN and tells it: the last one.
+    #[must_use]
+    pub fn pin_keeper(&self) -> Option<&Human> {
+        self.approvals.last().map(|approval| &approval.by)
+    }
+
+    /// The first route of the code that has not failed yet.
+    #[must_use]
+    pub fn next_code_route(&self) -> Option<Route> {
+        let failed = &self.ticket.failed_routes;
+        self.case.terms.code_routes.iter().copied().find(|route| !failed.contains(route))
+    }
+}
+
+impl Notice {
+    /// When the link of a notice stops working, if the pass ends at `ends_at`.
+    #[must_use]
+    pub fn link_ends(ends_at: Timestamp) -> Timestamp {
+        ends_at.saturating_add(REPORT_OUTLIVES).unwrap_or(Timestamp::MAX)
+    }
+}

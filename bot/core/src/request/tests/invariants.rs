@@ -1,0 +1,199 @@
+//! The invariants of the design, as far as the state machine can show them: random people, orders, clocks,
+//! repeats and failures, one test per rule.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::samples::later;
+use super::world::{Step, World, acts, facts, mistaken_facts};
+use crate::ids::PersonId;
+use crate::ledger::{Phase, Record};
+use crate::policy::assign;
+use crate::request::{Approval, Change, Ending, Event, Past, State, UNSEEN_AFTER};
+use crate::task::{NewTask, Task};
+
+fn people(approvals: &[Approval]) -> Vec<PersonId> {
+    approvals.iter().map(|approval| approval.by.id).collect()
+}
+
+/// The changes of a run, each with the step that made it.
+fn changes(world: &World) -> impl Iterator<Item = (&Step, &Change)> {
+    world.steps.iter().filter_map(|step| step.result.as_ref().ok().map(|change| (step, change)))
+}
+
+fn is_issuing(state: &State) -> bool {
+    matches!(state, State::Issuing { .. })
+}
+
+fn is_revoking(state: &State) -> bool {
+    matches!(state, State::Revoking { .. })
+}
+
+fn enters(step: &Step, change: &Change, is: fn(&State) -> bool) -> bool {
+    !is(&step.before.state) && is(&change.next.state)
+}
+
+fn has(records: &[Record], phase: Phase, what: &str, version: crate::ids::Version) -> bool {
+    records.iter().any(|r| r.phase == phase && r.what == what && r.version == Some(version))
+}
+
+fn brings(tasks: &[NewTask], task: &Task) -> bool {
+    tasks.iter().any(|new| new.task == *task)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_pass_without_approvals(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        for (_, change) in changes(&world) {
+            if let State::Issuing { grant, .. } = &change.next.state {
+                prop_assert!(assign(&grant.case.slots, &people(&grant.approvals)).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn separate_people(facts in mistaken_facts(), acts in acts()) {
+        let slots = facts.slots.len();
+        let (requester, subject) = (facts.requester.id, facts.subject.id);
+        let world = World::after(facts, &acts);
+        for (_, change) in changes(&world) {
+            if let Some(grant) = change.next.grant() {
+                let people = people(&grant.approvals);
+                let distinct: BTreeSet<PersonId> = people.iter().copied().collect();
+                prop_assert_eq!(distinct.len(), people.len());
+                prop_assert!(people.len() >= slots);
+                prop_assert!(!distinct.contains(&requester) && !distinct.contains(&subject));
+                prop_assert!(assign(&grant.case.slots, &people).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn decide_once(facts in facts(), acts in acts()) {
+        let world = World::after(facts, &acts);
+        let mut decided: Option<Vec<PersonId>> = None;
+        for step in &world.steps {
+            let is_decision = matches!(step.event, Event::Approve(_) | Event::Deny(_));
+            let was_open = matches!(step.before.state, State::AwaitingApproval { .. });
+            prop_assert!(!is_decision || was_open || step.result.is_err());
+            if let (Some(decided), Ok(change)) = (&decided, &step.result) {
+                let now = change.next.grant().map(|grant| people(&grant.approvals)).unwrap_or_default();
+                prop_assert_eq!(decided, &now);
+            } else if let Ok(change) = &step.result {
+                let denied = matches!(&change.next.state, State::Closed { ending: Ending::Denied(_), .. });
+                decided = change.next.grant().map(|g| people(&g.approvals)).or(denied.then(Vec::new));
+            }
+        }
+    }
+
+    #[test]
+    fn terminal_means_gone(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        for (step, change) in changes(&world) {
+            if let State::Closed { ending, past, .. } = &change.next.state {
+                prop_assert!(step.alive.is_empty(), "{ending:?} and {:?} lives", step.alive);
+                if let Past::Granted(grant) = past {
+                    prop_assert!(grant.loose.is_empty(), "{ending:?} and a create may still land");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_unseen_pass_lives(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        for step in &world.steps {
+            if let Ok(Change { next, .. }) = &step.result
+                && let State::Issued { pass, .. } = &next.state
+            {
+                let by = later(pass.issued_at, UNSEEN_AFTER).max(later(step.now, std::time::Duration::from_secs(1)));
+                let timer = step.pending.iter().any(|(due, task)| *task == Task::Unseen && *due <= by);
+                prop_assert!(timer, "no timer for {:?}", pass.id);
+            }
+        }
+        world.settle();
+        prop_assert!(world.alive().is_empty());
+    }
+
+    #[test]
+    fn owner_always_told(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        for (step, change) in changes(&world) {
+            if enters(step, change, is_issuing) || enters(step, change, is_revoking) {
+                prop_assert!(brings(&change.tasks, &Task::NotifyOwner), "after {:?}", step.event);
+            }
+        }
+    }
+
+    #[test]
+    fn record_before_action(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        for (step, change) in changes(&world) {
+            let after = &change.next.state;
+            if enters(step, change, is_issuing) {
+                prop_assert!(has(&change.records, Phase::Intent, "pass.create", step.version));
+            }
+            if enters(step, change, is_revoking) {
+                prop_assert!(has(&change.records, Phase::Intent, "pass.delete", step.version));
+            }
+            if brings(&change.tasks, &Task::RevokeSessions) {
+                prop_assert!(has(&change.records, Phase::Intent, "sessions.revoke", step.version));
+            }
+            match &step.before.state {
+                State::Issuing { attempt, .. } if !is_issuing(after) => {
+                    prop_assert!(has(&change.records, Phase::Outcome, "pass.create", attempt.intent));
+                }
+                State::Revoking { intent, .. } if !is_revoking(after) => {
+                    prop_assert!(has(&change.records, Phase::Outcome, "pass.delete", *intent));
+                }
+                _ => {}
+            }
+            prop_assert!(change.records.iter().all(|r| r.request.as_ref() == Some(&change.next.id)));
+        }
+    }
+
+    #[test]
+    fn no_request_gets_stuck(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        prop_assert!(!world.sample.request.is_open(), "stuck in {}", world.state().name());
+    }
+
+    #[test]
+    fn a_change_survives_being_stored(facts in facts(), acts in acts()) {
+        let world = World::after(facts, &acts);
+        let text = serde_json::to_string(&world.sample.request).unwrap();
+        let read: crate::request::Request = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(read, world.sample.request);
+    }
+}
+
+/// A test that reaches nothing proves nothing.
+#[test]
+fn random_runs_reach_every_state() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut reached = BTreeSet::new();
+    for _ in 0..600 {
+        let (facts, acts) = (facts(), acts()).new_tree(&mut runner).unwrap().current();
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        reached.extend(changes(&world).map(|(_, change)| change.next.state.name()));
+    }
+    let missing: Vec<String> = super::table::columns()
+        .into_iter()
+        .map(|(_, sample)| sample.request.state.name().to_owned())
+        .filter(|name| name != "Received" && !reached.contains(name.as_str()))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}

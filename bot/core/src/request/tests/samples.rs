@@ -1,0 +1,209 @@
+//! People, facts and requests to test with.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::ids::{ChatUser, PersonId, PromptId, RequestId, Version};
+use crate::ledger::Record;
+use crate::pass::PassWish;
+use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
+use crate::policy::Route;
+use crate::request::{Candidate, Case, Change, Claim, Event, Made, Notice, Refusal, Request, Terms};
+use crate::task::NewTask;
+use crate::ticket::{CodeHash, PinHash, TokenHash};
+
+pub(crate) const JANE: PersonId = person(1);
+pub(crate) const SAM: PersonId = person(2);
+pub(crate) const MAX: PersonId = person(3);
+pub(crate) const OLGA: PersonId = person(4);
+pub(crate) const STRANGER: PersonId = person(9);
+
+pub(crate) const fn person(number: u128) -> PersonId {
+    PersonId(Uuid::from_u128(number))
+}
+
+pub(crate) fn human(id: PersonId) -> Human {
+    let name = match id.0.as_u128() {
+        1 => "Jane Doe",
+        2 => "Sam Agent",
+        3 => "Max Manager",
+        4 => "Olga Oncall",
+        _ => "Somebody Else",
+    };
+    let upn = format!("{}@contoso.com", name.to_lowercase().replace(' ', "."));
+    Human { id, name: name.to_owned(), upn }
+}
+
+pub(crate) fn account(id: PersonId) -> ChatUser {
+    ChatUser { chat: "slack".into(), workspace: "T1".to_owned(), id: format!("U{}", id.0.as_u128()) }
+}
+
+pub(crate) fn candidate(id: PersonId) -> Candidate {
+    let prompt = PromptId::from_button(&format!("PROMPT{}", id.0.as_u128()));
+    Candidate { human: human(id), account: account(id), prompt }
+}
+
+pub(crate) fn monday() -> Timestamp {
+    "2026-03-02T09:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap()
+}
+
+/// Sam asks for Jane; `slots` say who may give each approval.
+pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
+    let mut asked: Vec<PersonId> = slots.iter().flat_map(|slot| slot.iter().copied()).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    let phone = PinnedContact {
+        source: ContactSource::PhoneMethods,
+        kind: ContactKind::Phone,
+        masked: "+49…12".to_owned(),
+        fingerprint: "phone".to_owned(),
+    };
+    let mail = PinnedContact {
+        source: ContactSource::OtherMails,
+        kind: ContactKind::Mail,
+        masked: "j…@home.example".to_owned(),
+        fingerprint: "mail".to_owned(),
+    };
+    Case {
+        requester: human(SAM),
+        subject: human(JANE),
+        manager: Some(human(MAX)),
+        rule: "helpdesk for staff".into(),
+        slots: slots.iter().map(|slot| slot.to_vec()).collect(),
+        approvers: asked.into_iter().map(candidate).collect(),
+        terms: Terms {
+            approval_expires: Duration::from_hours(4),
+            ticket_expires: Duration::from_mins(30),
+            wish: wish(),
+            wished: None,
+            code_routes: vec![Route::Sms, Route::Email],
+            pin_routes: vec![Route::Approver],
+            notice_routes: vec![Route::Email, Route::Manager],
+            sources: vec![ContactSource::PhoneMethods, ContactSource::OtherMails],
+        },
+        contacts: vec![(Route::Sms, phone), (Route::Email, mail)],
+        foreign: Vec::new(),
+    }
+}
+
+pub(crate) fn wish() -> PassWish {
+    PassWish { lifetime: Duration::from_hours(1), one_time: true }
+}
+
+pub(crate) fn browser(number: u8) -> TokenHash {
+    TokenHash(format!("browser {number}"))
+}
+
+pub(crate) fn code(number: u32) -> CodeHash {
+    CodeHash(format!("code {number}"))
+}
+
+pub(crate) fn pin_hash(number: u32) -> PinHash {
+    PinHash(format!("pin {number}"))
+}
+
+pub(crate) fn claim(by: u8) -> Claim {
+    Claim { client: browser(by), wish: wish(), before: Vec::new(), up_since: monday() }
+}
+
+pub(crate) fn made(pass: &str, by: u8, at: Timestamp) -> Made {
+    let ends_at = later(at, wish().lifetime);
+    Made { id: pass.into(), issued_at: at, ends_at, client: browser(by) }
+}
+
+pub(crate) fn notice(at: Timestamp) -> Notice {
+    let token = TokenHash("report".to_owned());
+    Notice { token, number: 42, wrong: 0, told: None, expires_at: Notice::link_ends(at) }
+}
+
+/// A request on its way, with everything that its changes brought.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) request: Request,
+    pub(crate) version: Version,
+    pub(crate) now: Timestamp,
+    pub(crate) tasks: Vec<NewTask>,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Sample {
+    pub(crate) fn received() -> Self {
+        let id: RequestId = "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap();
+        let subject = Naming::Address("jane.doe@contoso.com".to_owned());
+        let reason = "lost her phone, INC0012345".to_owned();
+        let Change { next, tasks, records, .. } = Request::open(id, account(SAM), subject, reason, monday());
+        Self { request: next, version: Version::FIRST, now: monday(), tasks, records }
+    }
+
+    pub(crate) fn awaiting() -> Self {
+        Self::received().after([Event::FactsArrived(Box::new(case(&[&[MAX, OLGA]])))])
+    }
+
+    pub(crate) fn approved() -> Self {
+        Self::awaiting().after([Event::Approve(MAX)])
+    }
+
+    pub(crate) fn claim_open() -> Self {
+        Self::approved().after([
+            Event::CodeMinted(code(1), Route::Sms),
+            Event::CodeSent(code(1), "SM1".to_owned()),
+            Event::PinMinted(pin_hash(1), Some(MAX)),
+            Event::PinSent(pin_hash(1)),
+        ])
+    }
+
+    pub(crate) fn issuing() -> Self {
+        Self::claim_open().after([Event::Claim(claim(1))])
+    }
+
+    pub(crate) fn unsettled() -> Self {
+        Self::issuing().after([Event::OutcomeUnknown])
+    }
+
+    pub(crate) fn issued() -> Self {
+        let issuing = Self::issuing();
+        let made = made("pass-1", 1, issuing.now);
+        issuing.after([Event::NoticeMinted(notice(monday())), Event::Created(made)])
+    }
+
+    pub(crate) fn shown() -> Self {
+        Self::issued().after([Event::PageShowed(browser(1))])
+    }
+
+    pub(crate) fn revoking() -> Self {
+        let issued = Self::issued().wait(crate::request::UNSEEN_AFTER);
+        issued.after([Event::UnseenTimeOver])
+    }
+
+    #[must_use]
+    pub(crate) fn wait(mut self, time: Duration) -> Self {
+        self.now = later(self.now, time);
+        self
+    }
+
+    /// The request after events that it has to take.
+    #[must_use]
+    pub(crate) fn after(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        for event in events {
+            let what = format!("{event:?} in {}", self.request.state.name());
+            self.apply(event).unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
+        }
+        self
+    }
+
+    pub(crate) fn apply(&mut self, event: Event) -> Result<Change, Refusal> {
+        let version = self.version.next();
+        let change = self.request.apply(event, self.now, version)?;
+        self.version = version;
+        self.request = change.next.clone();
+        self.tasks.extend(change.tasks.clone());
+        self.records.extend(change.records.clone());
+        Ok(change)
+    }
+}

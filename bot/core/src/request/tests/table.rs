@@ -1,0 +1,271 @@
+//! Every state × every event, compared with the table in the package's README.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::samples::{
+    JANE, MAX, SAM, STRANGER, Sample, browser, case, claim, code, made, monday, notice, pin_hash,
+};
+use crate::policy::Route;
+use crate::ports::Decline;
+use crate::request::{
+    Ending, Event, Goal, MessageRef, Past, Posted, Reason, Refusal, State, Told, UNSEEN_AFTER,
+};
+
+const BEGIN: &str = "<!-- table: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->";
+const END: &str = "<!-- end of table -->";
+
+/// The event after `event` in the order of the enum: a new variant does not compile until it has its place here,
+/// and so its row.
+fn next(event: Option<&Event>) -> Option<Event> {
+    let Some(event) = event else { return Some(Event::FactsArrived(Box::new(case(&[&[MAX]])))) };
+    Some(match event {
+        Event::FactsArrived(_) => Event::FactsForbid(Reason::NoRule),
+        Event::FactsForbid(_) => {
+            let message =
+                MessageRef { chat: "slack".into(), conversation: "D1".to_owned(), message: "1".to_owned() };
+            Event::Prompted(Posted { approver: MAX, message })
+        }
+        Event::Prompted(_) => Event::Approve(MAX),
+        Event::Approve(_) => Event::Deny(MAX),
+        Event::Deny(_) => Event::ApprovalTimeOver,
+        Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
+        Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
+        Event::CodeSent(..) => Event::CodeUndeliverable(Route::Sms),
+        Event::CodeUndeliverable(_) => Event::PinMinted(pin_hash(2), Some(MAX)),
+        Event::PinMinted(..) => Event::PinSent(pin_hash(1)),
+        Event::PinSent(_) => Event::PinUndeliverable,
+        Event::PinUndeliverable => Event::ContactChanged,
+        Event::ContactChanged => Event::TicketTimeOver,
+        Event::TicketTimeOver => Event::WrongPin,
+        Event::WrongPin => Event::TriesExhausted,
+        Event::TriesExhausted => Event::Claim(claim(1)),
+        Event::Claim(_) => Event::RecheckForbids(Reason::RuleChanged),
+        Event::RecheckForbids(_) => Event::ForeignPass,
+        Event::ForeignPass => Event::Created(made("pass-2", 1, monday())),
+        Event::Created(_) => Event::Declined(Decline::PolicyOff),
+        Event::Declined(_) => Event::LockedDown,
+        Event::LockedDown => Event::Unusable("pass-2".into()),
+        Event::Unusable(_) => Event::OutcomeUnknown,
+        Event::OutcomeUnknown => Event::Swept(0),
+        Event::Swept(_) => Event::PageShowed(browser(1)),
+        Event::PageShowed(_) => Event::UnseenTimeOver,
+        Event::UnseenTimeOver => Event::Deleted,
+        Event::Deleted => Event::PassUsed,
+        Event::PassUsed => Event::PassOver,
+        Event::PassOver => Event::PinProved,
+        Event::PinProved => Event::NoticeMinted(notice(monday())),
+        Event::NoticeMinted(_) => Event::OwnerTold(1, Told::Made),
+        Event::OwnerTold(..) => Event::WrongNumber,
+        Event::WrongNumber => Event::Report,
+        Event::Report => Event::Cancel(SAM),
+        Event::Cancel(_) => Event::Withdraw(MAX),
+        Event::Withdraw(_) => Event::Revoke(SAM),
+        Event::Revoke(_) => return None,
+    })
+}
+
+/// The rows: each event, and those whose answer depends on who, where or when.
+fn rows() -> Vec<(String, Event, Duration)> {
+    let (soon, late) = (Duration::from_secs(1), Duration::from_hours(5));
+    let mut rows: Vec<(String, Event, Duration)> = Vec::new();
+    let mut last = None;
+    while let Some(event) = next(last.as_ref()) {
+        let name = format!("{event:?}");
+        let name = name.split(['(', ' ']).next().unwrap().to_owned();
+        let wait = match event {
+            Event::ApprovalTimeOver | Event::TicketTimeOver | Event::UnseenTimeOver => late,
+            _ => soon,
+        };
+        let special = match event {
+            Event::Approve(_) => vec![
+                ("by the requester", Event::Approve(SAM), soon),
+                ("by the subject", Event::Approve(JANE), soon),
+                ("by a stranger", Event::Approve(STRANGER), soon),
+                ("after its time", Event::Approve(MAX), late),
+            ],
+            Event::ApprovalTimeOver => vec![("too early", Event::ApprovalTimeOver, soon)],
+            Event::TicketTimeOver => vec![("too early", Event::TicketTimeOver, soon)],
+            Event::UnseenTimeOver => vec![("too early", Event::UnseenTimeOver, soon)],
+            Event::PinMinted(..) => {
+                vec![("by a stranger", Event::PinMinted(pin_hash(2), Some(STRANGER)), soon)]
+            }
+            Event::Claim(_) => vec![
+                ("another browser", Event::Claim(claim(2)), soon),
+                ("after its time", Event::Claim(claim(1)), late),
+            ],
+            Event::Swept(_) => vec![("found one", Event::Swept(1), soon)],
+            Event::PageShowed(_) => vec![("another browser", Event::PageShowed(browser(2)), soon)],
+            Event::Cancel(_) => vec![("by a stranger", Event::Cancel(STRANGER), soon)],
+            Event::Withdraw(_) => vec![("by a stranger", Event::Withdraw(STRANGER), soon)],
+            _ => Vec::new(),
+        };
+        rows.push((format!("`{name}`"), event.clone(), wait));
+        rows.extend(special.into_iter().map(|(why, event, wait)| (format!("`{name}` {why}"), event, wait)));
+        last = Some(event);
+    }
+    rows
+}
+
+/// A request that ended like this. The match keeps the list whole.
+fn closed(ending: &Ending) -> Sample {
+    match ending {
+        Ending::Used => Sample::shown().after([Event::PassUsed]),
+        Ending::Expired => Sample::shown().after([Event::PassOver]),
+        Ending::Revoked => Sample::shown().after([Event::Revoke(SAM), Event::Deleted]),
+        Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
+        Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),
+        Ending::Cancelled => Sample::awaiting().after([Event::Cancel(SAM)]),
+        Ending::Withdrawn(_) => Sample::claim_open().after([Event::Withdraw(MAX)]),
+        Ending::LapsedUndecided => {
+            Sample::awaiting().wait(Duration::from_hours(4)).after([Event::ApprovalTimeOver])
+        }
+        Ending::LapsedUnclaimed => {
+            Sample::claim_open().wait(Duration::from_mins(30)).after([Event::TicketTimeOver])
+        }
+        Ending::Locked => Sample::claim_open().after([Event::TriesExhausted]),
+        Ending::Reported => Sample::shown().after([Event::Report, Event::Deleted]),
+    }
+}
+
+/// The ending after `ending`, in the order of the enum.
+fn next_ending(ending: &Ending) -> Option<Ending> {
+    use super::samples::human;
+    Some(match ending {
+        Ending::Used => Ending::Expired,
+        Ending::Expired => Ending::Revoked,
+        Ending::Revoked => Ending::Refused(Reason::NoRule),
+        Ending::Refused(_) => Ending::Denied(human(MAX)),
+        Ending::Denied(_) => Ending::Cancelled,
+        Ending::Cancelled => Ending::Withdrawn(human(MAX)),
+        Ending::Withdrawn(_) => Ending::LapsedUndecided,
+        Ending::LapsedUndecided => Ending::LapsedUnclaimed,
+        Ending::LapsedUnclaimed => Ending::Locked,
+        Ending::Locked => Ending::Reported,
+        Ending::Reported => return None,
+    })
+}
+
+/// The columns: every state, both goals, every ending.
+pub(crate) fn columns() -> Vec<(String, Sample)> {
+    let open = [
+        Sample::received(),
+        Sample::awaiting(),
+        Sample::approved()
+            .after([Event::CodeMinted(code(1), Route::Sms), Event::PinMinted(pin_hash(1), Some(MAX))]),
+        Sample::claim_open(),
+        Sample::issuing(),
+        Sample::unsettled(),
+        Sample::unsettled().after([Event::Revoke(SAM)]),
+        Sample::issued(),
+        Sample::shown(),
+        Sample::revoking(),
+        Sample::shown().after([Event::Revoke(SAM)]),
+    ];
+    let mut columns: Vec<(String, Sample)> =
+        open.into_iter().map(|sample| (sample.request.state.name().to_owned(), sample)).collect();
+    let mut ending = Some(Ending::Used);
+    while let Some(this) = ending {
+        let sample = closed(&this);
+        let State::Closed { ending: reached, past, .. } = &sample.request.state else { panic!("{this:?}") };
+        assert_eq!(*reached, this);
+        let name = match (&this, past) {
+            (Ending::LapsedUndecided, _) => "Lapsed undecided",
+            (Ending::LapsedUnclaimed, _) => "Lapsed unclaimed",
+            (_, Past::Nothing | Past::Asked(_) | Past::Granted(_)) => sample.request.state.name(),
+        };
+        columns.push((name.to_owned(), sample.clone()));
+        ending = next_ending(&this);
+    }
+    columns
+}
+
+fn cell(sample: &Sample, event: &Event, wait: Duration) -> String {
+    let mut sample = sample.clone().wait(wait);
+    let from = sample.request.state.name();
+    match sample.apply(event.clone()) {
+        Ok(change) if change.next.state.name() == from => "stays".to_owned(),
+        Ok(change) => format!("**{}**", change.next.state.name()),
+        Err(Refusal::Moot) => "·".to_owned(),
+        Err(refusal) => format!("_{refusal}_"),
+    }
+}
+
+fn rendered() -> String {
+    let rows = rows();
+    // Endings that answer alike share a column.
+    let mut shown: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, sample) in columns() {
+        let cells: Vec<String> = rows.iter().map(|(_, event, wait)| cell(&sample, event, *wait)).collect();
+        let is_closed = !sample.request.is_open();
+        match shown.iter_mut().skip(11).find(|(_, known)| is_closed && *known == cells) {
+            Some((names, _)) => write!(names, ", {name}").unwrap(),
+            None => shown.push((name, cells)),
+        }
+    }
+    let mut text = String::from("| event |");
+    for (name, _) in &shown {
+        write!(text, " {name} |").unwrap();
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---|".repeat(shown.len()));
+    for (row, (label, _, _)) in rows.iter().enumerate() {
+        write!(text, "\n| {label} |").unwrap();
+        for (_, cells) in &shown {
+            write!(text, " {} |", cells[row]).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_table_in_the_readme_is_the_state_machine() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = readme.split_once(BEGIN).expect("README.md has lost the marker before the table");
+    let (table, tail) = rest.split_once(END).expect("README.md has lost the marker after the table");
+    let rendered = rendered();
+    if table.trim() == rendered {
+        return;
+    }
+    if std::env::var("UPDATE").as_deref() == Ok("1") {
+        std::fs::write(&path, format!("{head}{BEGIN}\n\n{rendered}\n\n{END}{tail}")).unwrap();
+        return;
+    }
+    let old: Vec<&str> = table.trim().lines().collect();
+    let changed: Vec<&str> = rendered.lines().filter(|line| !old.contains(line)).collect();
+    panic!(
+        "bot/core/README.md does not show the state machine as it is.\nIf the change is meant, run \
+         `UPDATE=1 cargo test -p tapdesk-core table` and review the diff.\nNew or changed rows:\n{}",
+        changed.join("\n")
+    );
+}
+
+#[test]
+fn the_columns_show_every_state_and_both_goals() {
+    let mut seen = [false; 12];
+    for (_, sample) in columns() {
+        let place = match sample.request.state {
+            State::Received => 0,
+            State::AwaitingApproval { .. } => 1,
+            State::Approved(_) => 2,
+            State::ClaimOpen(_) => 3,
+            State::Issuing { .. } => 4,
+            State::Unsettled { goal: Goal::Reopen, .. } => 5,
+            State::Unsettled { goal: Goal::End(_), .. } => 6,
+            State::Issued { .. } => 7,
+            State::Shown { .. } => 8,
+            State::Revoking { goal: Goal::Reopen, .. } => 9,
+            State::Revoking { goal: Goal::End(_), .. } => 10,
+            State::Closed { .. } => 11,
+        };
+        seen[place] = true;
+    }
+    assert_eq!(seen, [true; 12]);
+}
+
+#[test]
+fn the_unseen_time_is_shorter_than_the_wait_of_the_table() {
+    assert!(UNSEEN_AFTER < Duration::from_hours(5));
+}

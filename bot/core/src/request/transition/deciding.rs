@@ -1,0 +1,130 @@
+//! How is a request asked about and decided?
+
+use super::{Applied, Draft, approver, later};
+use crate::ids::PersonId;
+use crate::policy::{Route, assign};
+use crate::request::{Approval, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, Ticket};
+use crate::task::{News, Task};
+use jiff::Timestamp;
+
+impl Draft<'_> {
+    pub(super) fn facts_arrived(&mut self, case: Case) -> Applied {
+        let State::Received = self.before.state else { return Err(Refusal::Moot) };
+        let minutes = case.terms.wish.lifetime.as_secs() / 60;
+        self.event("request.checked")
+            .with_fact("rule", &case.rule)
+            .with_fact("subject", case.subject.id)
+            .with_fact("approvals", case.slots.len())
+            .with_fact("lifetime_minutes", minutes)
+            .by(case.requester.id);
+        if case.slots.is_empty() {
+            self.grant(case, Vec::new());
+            return Ok(());
+        }
+        let expires_at = later(self.now, case.terms.approval_expires);
+        for candidate in &case.approvers {
+            self.task(self.now, Task::Prompt { approver: candidate.human.id });
+        }
+        self.tell_requester(News::Checked);
+        self.task(expires_at, Task::LapseApproval);
+        self.next.state = State::AwaitingApproval { case: Box::new(case), approvals: Vec::new(), expires_at };
+        Ok(())
+    }
+
+    pub(super) fn facts_forbid(&mut self, reason: Reason) -> Applied {
+        let State::Received = self.before.state else { return Err(Refusal::Moot) };
+        self.end(Ending::Refused(reason), Past::Nothing);
+        Ok(())
+    }
+
+    pub(super) fn prompted(&mut self, posted: Posted) -> Applied {
+        let known = self.next.posted.iter().any(|old| old.message == posted.message);
+        if known {
+            return Err(Refusal::Moot);
+        }
+        self.event("approver.asked").by(posted.approver);
+        self.next.posted.push(posted);
+        // The card may have been decided while it was on its way.
+        if !matches!(self.before.state, State::AwaitingApproval { .. }) {
+            self.task(self.now, Task::Refresh);
+        }
+        Ok(())
+    }
+
+    pub(super) fn approve(&mut self, by: PersonId) -> Applied {
+        let (case, mut approvals, expires_at) = self.undecided(by)?;
+        if approvals.iter().any(|approval| approval.by.id == by) {
+            return Err(Refusal::AlreadyApproved);
+        }
+        let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
+        approvals.push(Approval { by: human, at: self.now });
+        self.event("approval.given").by(by);
+        let people: Vec<PersonId> = approvals.iter().map(|approval| approval.by.id).collect();
+        if assign(&case.slots, &people).is_some() {
+            self.grant(*case, approvals);
+        } else {
+            self.next.state = State::AwaitingApproval { case, approvals, expires_at };
+        }
+        self.task(self.now, Task::Refresh);
+        Ok(())
+    }
+
+    pub(super) fn deny(&mut self, by: PersonId) -> Applied {
+        let (case, _, _) = self.undecided(by)?;
+        let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
+        self.end(Ending::Denied(human), Past::Asked(case));
+        Ok(())
+    }
+
+    /// The facts of a request that still waits for decisions, if `by` may decide.
+    pub(super) fn undecided(&self, by: PersonId) -> Result<(Box<Case>, Vec<Approval>, Timestamp), Refusal> {
+        let case = self.before.case().ok_or(Refusal::Moot)?;
+        // Separation of people holds by construction of the case; a case that broke it must still not pass.
+        if approver(case, by).is_none() || by == case.requester.id || by == case.subject.id {
+            return Err(Refusal::NotAnApprover);
+        }
+        match &self.before.state {
+            State::AwaitingApproval { expires_at, .. } if self.now >= *expires_at => Err(Refusal::TooLate),
+            State::AwaitingApproval { case, approvals, expires_at } => {
+                Ok((case.clone(), approvals.clone(), *expires_at))
+            }
+            State::Closed { .. } => Err(Refusal::Over),
+            State::Received => Err(Refusal::Moot),
+            State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. } => Err(Refusal::AlreadyDecided),
+        }
+    }
+
+    pub(super) fn approval_time_over(&mut self) -> Applied {
+        let State::AwaitingApproval { case, expires_at, .. } = self.before.state.clone() else {
+            return Err(Refusal::Moot);
+        };
+        if self.now < expires_at {
+            self.not_yet(expires_at, Task::LapseApproval);
+            return Ok(());
+        }
+        self.end(Ending::LapsedUndecided, Past::Asked(case));
+        Ok(())
+    }
+
+    pub(super) fn grant(&mut self, case: Case, approvals: Vec<Approval>) {
+        let expires_at = later(self.now, case.terms.ticket_expires);
+        self.event("request.approved").with_fact("approvals", approvals.len());
+        self.task(self.now, Task::SendCode);
+        if !case.terms.pin_routes.contains(&Route::Approver) {
+            self.task(self.now, Task::SendPin);
+        }
+        self.task(expires_at, Task::LapseTicket);
+        self.tell_requester(News::Approved);
+        let ticket =
+            Ticket { generation: 0, code: None, failed_routes: Vec::new(), pin: None, wrong: 0, expires_at };
+        let grant =
+            Grant { case, approvals, ticket, loose: Vec::new(), attempts: 0, fate: None, notice: None };
+        self.next.state = State::Approved(Box::new(grant));
+    }
+}

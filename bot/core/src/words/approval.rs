@@ -1,0 +1,92 @@
+//! What do approvers read before they decide, and after?
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{code_destination, length, standing};
+use crate::card::{Card, Choice, Look};
+use crate::pass::PassMeta;
+use crate::policy::Route;
+use crate::request::{Candidate, Case, Grant, Request, State};
+
+/// The approval card as it looks in the request's present state.
+#[must_use]
+pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Timestamp) -> Card {
+    let title = match &request.state {
+        State::AwaitingApproval { .. } => {
+            format!("{} asks for a pass for {}: approve?", case.requester.name, case.subject.name)
+        }
+        State::Received
+        | State::Approved(_)
+        | State::ClaimOpen(_)
+        | State::Issuing { .. }
+        | State::Unsettled { .. }
+        | State::Issued { .. }
+        | State::Shown { .. }
+        | State::Revoking { .. }
+        | State::Closed { .. } => format!("Pass for {}: {}", case.subject.name, standing(request)),
+    };
+    let mut card = Card::line(title)
+        .fact("For", format!("{} ({})", case.subject.name, case.subject.upn))
+        .fact("Asked by", format!("{} ({})", case.requester.name, case.requester.upn))
+        .fact("Reason", &request.reason)
+        .fact("Code goes to", code_destination(case))
+        .fact("Pass", pass_terms(case))
+        .fact("Rule", case.rule.as_str());
+    for pass in &case.foreign {
+        card = card.fact("Existing pass", existing_pass(pass, now));
+    }
+    let value = format!("{}.{}", request.id, candidate.prompt.as_str());
+    match &request.state {
+        State::AwaitingApproval { approvals, expires_at, .. } => {
+            if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
+                return card.text("You approved. It waits for somebody else now.");
+            }
+            card.text(format!(
+                "Approve only if you know that {} really is locked out: call them on a number that you already had. \
+                 Until {}.",
+                case.subject.name,
+                clock_time(*expires_at)
+            ))
+            .button("Approve", Choice::Approve, value.clone(), Look::Primary)
+            .button("Deny", Choice::Deny, value, Look::Danger)
+        }
+        State::Approved(grant) | State::ClaimOpen(grant) if keeps_pin(grant, candidate) => card
+            .text(format!(
+                "You tell {} the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and \
+                 read it out. Each press makes a new PIN and voids the one before.",
+                case.subject.name
+            ))
+            .button("Show PIN", Choice::ShowPin, value, Look::Primary),
+        State::Received
+        | State::Approved(_)
+        | State::ClaimOpen(_)
+        | State::Issuing { .. }
+        | State::Unsettled { .. }
+        | State::Issued { .. }
+        | State::Shown { .. }
+        | State::Revoking { .. }
+        | State::Closed { .. } => card,
+    }
+}
+
+fn keeps_pin(grant: &Grant, candidate: &Candidate) -> bool {
+    grant.case.terms.pin_routes.contains(&Route::Approver)
+        && grant.pin_keeper().is_some_and(|keeper| keeper.id == candidate.human.id)
+}
+
+fn pass_terms(case: &Case) -> String {
+    let wish = case.terms.wish;
+    let uses = if wish.one_time { "one sign-in" } else { "several sign-ins" };
+    format!("good for {} and {uses}, from the moment they open it", length(wish.lifetime))
+}
+
+fn existing_pass(pass: &PassMeta, now: Timestamp) -> String {
+    let left = Duration::try_from(pass.ends_at().duration_since(now)).unwrap_or_default();
+    format!("somebody made one that lives for {} more; approving replaces it", length(left))
+}
+
+fn clock_time(at: Timestamp) -> String {
+    at.strftime("%H:%M UTC").to_string()
+}

@@ -1,0 +1,139 @@
+//! What do people hear of a request as it goes on?
+
+use super::{by_whom, length, reason, standing, subject_name};
+use crate::card::Card;
+use crate::policy::Route;
+use crate::ports::Message;
+use crate::request::{Case, Ending, Grant, Request, State};
+use crate::task::News;
+use crate::ticket::Revealed;
+
+/// What somebody is told about a request.
+#[must_use]
+pub fn news(request: &Request, news: News) -> Card {
+    let name = subject_name(request);
+    let id = request.id.short();
+    match news {
+        News::Checked => {
+            let asked = request.case().map_or_else(String::new, approver_names);
+            Card::line(format!("Request {id} for {name} is with its approvers."))
+                .text(format!("I asked {asked}. You will hear from me when they decide."))
+                .text(clamped(request).unwrap_or_default())
+                .without_blanks()
+        }
+        News::Refused => {
+            let text = request.refused_for().map_or_else(String::new, reason);
+            Card::line(format!("Request {id} for {name} cannot go on.")).text(text).without_blanks()
+        }
+        News::Approved => Card::line(format!("Request {id} for {name} is approved{}.", by_whom(request)))
+            .text("The code is on its way to the contact on file."),
+        News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
+            .text("Talk to them if it is still needed; only a new request goes on."),
+        News::Lapsed => lapsed(request),
+        News::CodeSent => {
+            let destination = code_went_to(request).unwrap_or_else(|| "the contact on file".to_owned());
+            Card::line(format!("The code for {name} went to {destination}.")).text(pin_hint(request))
+        }
+        News::Locked => Card::line(format!("Request {id} for {name} is locked: five wrong PINs."))
+            .text("Somebody had the code and not the PIN. Find out who. Only a new request goes on."),
+        News::Shown => Card::line(format!("{name} has the pass."))
+            .text("It may take two minutes until Windows accepts it. Do not ask for another one: that voids this one."),
+        News::NotSeen => Card::line(format!("A pass for {name} was made and not seen, so I deleted it."))
+            .text("Code and PIN still work: they can try again on the same page."),
+        News::Over => Card::line(format!("The pass for {name} is over: {}.", standing(request))),
+        News::ForeignPass => {
+            Card::line(format!("{name} tried to claim, and I stopped: somebody else made a pass for them meanwhile."))
+                .text(
+                    "Do you know who? If it may go, have it deleted in Entra, and let them try again with the same code \
+                     and PIN; or ask again here, and the approvers will see that it is replaced.",
+                )
+        }
+        News::Declined => Card::line(format!("Entra would not make the pass for {name}."))
+            .text("Your Entra administrator finds the reason in the log of tapdesk. Code and PIN still work for now."),
+        News::Reported => Card::line(format!("Request {id} for {name} was stopped for safety."))
+            .text("Security looks into it. Please do not ask again before they have talked to you."),
+    }
+}
+
+/// A mail to security.
+#[must_use]
+pub fn security_mail(request: &Request, what: News) -> Message {
+    let card = news(request, what);
+    let facts = request.case().map_or_else(String::new, |case| {
+        format!(
+            "\nSubject: {} ({})\nRequester: {} ({})\nRule: {}",
+            case.subject.upn, case.subject.id, case.requester.upn, case.requester.id, case.rule
+        )
+    });
+    let text = format!("{}\n{}\n\nRequest: {}{facts}\n", card.title, card.text.join("\n"), request.id);
+    Message { subject: format!("tapdesk: {}", card.title), text: Revealed::new(text) }
+}
+
+fn lapsed(request: &Request) -> Card {
+    let (name, id) = (subject_name(request), request.id.short());
+    let undecided = matches!(&request.state, State::Closed { ending: Ending::LapsedUndecided, .. });
+    if undecided {
+        let asked = request.case().map_or_else(String::new, approver_names);
+        Card::line(format!("Request {id} for {name} lapsed: nobody decided in time."))
+            .text(format!("I had asked {asked}. Call them, then ask again."))
+    } else {
+        Card::line(format!("Request {id} for {name} lapsed: it was not claimed in time."))
+            .text("Code and PIN are void. If it is still needed, ask again.")
+    }
+}
+
+fn pin_hint(request: &Request) -> String {
+    let keeper =
+        request.grant().and_then(Grant::pin_keeper).map_or("the approver", |human| human.name.as_str());
+    let by_approver = request.case().is_some_and(|case| case.terms.pin_routes.contains(&Route::Approver));
+    if by_approver {
+        format!("{keeper} now calls them and tells them the PIN.")
+    } else {
+        "The PIN goes another way.".to_owned()
+    }
+}
+
+fn approver_names(case: &Case) -> String {
+    let mut names: Vec<&str> = case.approvers.iter().map(|candidate| candidate.human.name.as_str()).collect();
+    let more = names.len().saturating_sub(4);
+    names.truncate(4);
+    let list = names.join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
+}
+
+fn denied_by(request: &Request) -> String {
+    match &request.state {
+        State::Closed { ending: Ending::Denied(by), .. } => format!("was turned down by {}", by.name),
+        State::Closed { ending: Ending::Withdrawn(by), .. } => {
+            format!("is over: {} took the approval back", by.name)
+        }
+        State::Closed { .. }
+        | State::Received
+        | State::AwaitingApproval { .. }
+        | State::Approved(_)
+        | State::ClaimOpen(_)
+        | State::Issuing { .. }
+        | State::Unsettled { .. }
+        | State::Issued { .. }
+        | State::Shown { .. }
+        | State::Revoking { .. } => "was turned down".to_owned(),
+    }
+}
+
+fn clamped(request: &Request) -> Option<String> {
+    let terms = &request.case()?.terms;
+    let wished = terms.wished?;
+    Some(format!(
+        "The rule asks for {}; the tenant's policy makes it {}.",
+        length(wished),
+        length(terms.wish.lifetime)
+    ))
+}
+
+/// Where the code in force was sent: a fallback, perhaps.
+fn code_went_to(request: &Request) -> Option<String> {
+    let grant = request.grant()?;
+    let route = grant.ticket.code.as_ref()?.route;
+    let contact = grant.case.contact(route)?;
+    Some(format!("{} ({route})", contact.masked))
+}
