@@ -64,9 +64,9 @@ pub async fn page() -> Response<Body> {
     response
 }
 
-/// The page at `/c%23…`, where a mail gateway encoded the fragment; everything else at the root is unknown.
+/// The page at `/c%23…`, where a mail gateway encoded the fragment, perhaps twice; everything else at the root is unknown.
 pub async fn page_behind_gateway(Path(path): Path<String>) -> Response<Body> {
-    if path.starts_with("c#") {
+    if path.starts_with("c#") || path.starts_with("c%23") {
         return page().await;
     }
     let mut response = Response::new(Body::empty());
