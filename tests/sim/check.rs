@@ -191,7 +191,9 @@ fn add_pin(add: &mut impl FnMut(Kind, String) -> bool, pin: &str) {
     add(Kind::Pin, format!("{} {}", &pin[..4], &pin[4..]));
 }
 
-fn report_token_in(text: &str) -> Option<String> {
+/// The token of a "this wasn't me" link.
+#[must_use]
+pub fn report_token_in(text: &str) -> Option<String> {
     let rest = text.split_once("#report=")?.1;
     Some(rest.chars().take_while(char::is_ascii_alphanumeric).collect())
 }

@@ -1,3 +1,4 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
 mod main_path;
+mod real_browser;
