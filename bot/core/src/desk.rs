@@ -22,7 +22,7 @@ use crate::policy::{Policy, Route};
 use crate::ports::{
     Chat, Clock, Commit, CommitError, Courier, Directory, Entropy, Ledger, Pins, PortError, Store, Stored,
 };
-use crate::request::{Event, Refusal, Request};
+use crate::request::{Event, Refusal, Request, State};
 use crate::ticket::Pepper;
 
 /// Everything that the desk works with.
@@ -147,18 +147,42 @@ impl Desk {
 
     /// Applies an event to the request as it is now, writes it down, and stores what follows.
     async fn change(&self, id: &RequestId, event: Event) -> Result<Stored, Stopped> {
-        self.change_for(id, None, event).await
+        self.change_as(id, None, &|_| true, event).await
     }
 
     /// The same, claiming the delivery that brought the event.
     async fn change_for(
         &self,
         id: &RequestId,
+        delivery: &DeliveryId,
+        event: Event,
+    ) -> Result<Stored, Stopped> {
+        self.change_as(id, Some(delivery), &|_| true, event).await
+    }
+
+    /// The same for an event about one pass or one create: it counts only while the request is still at that one,
+    /// however late its bearer comes.
+    async fn change_while(
+        &self,
+        id: &RequestId,
+        still: &(dyn Fn(&State) -> bool + Sync),
+        event: Event,
+    ) -> Result<Stored, Stopped> {
+        self.change_as(id, None, still, event).await
+    }
+
+    async fn change_as(
+        &self,
+        id: &RequestId,
         delivery: Option<&DeliveryId>,
+        still: &(dyn Fn(&State) -> bool + Sync),
         event: Event,
     ) -> Result<Stored, Stopped> {
         for _ in 0..RACES {
             let Stored { request, version } = self.load(id).await?;
+            if !still(&request.state) {
+                return Err(Refusal::Moot.into());
+            }
             let now = self.now();
             let change = request.apply(event.clone(), now, version.next())?;
             let head = self.ports.ledger.append(change.records.clone()).await?;

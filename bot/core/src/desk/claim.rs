@@ -7,10 +7,10 @@
 use jiff::Timestamp;
 
 use crate::desk::{Desk, Stopped};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, Version};
 use crate::pass::{NewPass, Passcode};
 use crate::ports::{CreateError, Decline, PIN_TRIES, PortError, Stored, Try};
-use crate::request::{Claim, Ending, Event, Goal, Grant, Made, REPORT_TRIES, Refusal, State};
+use crate::request::{Claim, Ending, Event, Goal, Grant, Made, REPORT_TRIES, Refusal, SETTLE_AFTER, State};
 use crate::ticket::{Client, Code, Pin, ReportToken, TokenHash};
 
 /// How soon a claim that met a hitch may come again, in seconds.
@@ -257,10 +257,15 @@ impl Desk {
         let State::Issuing { grant, attempt } = &begun.request.state else {
             return Ok(ClaimAnswer::Busy(SOON));
         };
+        let still = |state: &State| is_at(state, attempt.intent);
         // The last look before the call: whoever switched the lockdown on must not see another pass made.
         if self.ports.store.lockdown().await?.is_some() {
-            self.change(id, Event::LockedDown).await?;
+            self.change_while(id, &still, Event::LockedDown).await?;
             return Ok(ClaimAnswer::Lockdown);
+        }
+        // A process that was frozen since the commit: the create counts as unknown by now, and must not begin.
+        if self.now() >= attempt.at.saturating_add(SETTLE_AFTER).unwrap_or(Timestamp::MAX) {
+            return Ok(ClaimAnswer::Busy(SOON));
         }
         let subject = grant.case.subject.id;
         let error = match self.ports.directory.create_pass(subject, attempt.wish).await {
@@ -269,7 +274,7 @@ impl Desk {
                 let (ends_at, one_time) = (meta.ends_at(), meta.one_time);
                 let made = Made { id: meta.id, issued_at: self.now(), ends_at, client };
                 // If this cannot be written down, nobody gets to see the pass: it is swept up as a stray one.
-                let after = self.change(id, Event::Created(made)).await?;
+                let after = self.change_while(id, &still, Event::Created(made)).await?;
                 return Ok(match after.request.state {
                     State::Issued { grant, .. } => {
                         let upn = grant.case.subject.upn;
@@ -283,7 +288,7 @@ impl Desk {
         tracing::warn!(request.id = %id, error = &error as &dyn std::error::Error, "Graph made no pass for a claim");
         match error {
             CreateError::Declined { why, .. } => {
-                self.change(id, Event::Declined(why)).await?;
+                self.change_while(id, &still, Event::Declined(why)).await?;
                 Ok(match why {
                     Decline::Throttled | Decline::NotSent | Decline::NoSuchPerson => {
                         ClaimAnswer::Unavailable(LATER)
@@ -296,11 +301,11 @@ impl Desk {
                 })
             }
             CreateError::Unusable { pass } => {
-                self.change(id, Event::Unusable(pass)).await?;
+                self.change_while(id, &still, Event::Unusable(pass)).await?;
                 Ok(ClaimAnswer::Refused)
             }
             CreateError::Unknown { .. } => {
-                self.change(id, Event::OutcomeUnknown).await?;
+                self.change_while(id, &still, Event::OutcomeUnknown).await?;
                 Ok(ClaimAnswer::Unavailable(LATER))
             }
         }
@@ -380,6 +385,24 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
             tracing::error!(error = error as &dyn std::error::Error, "a claim could not go on");
             ClaimAnswer::Unavailable(LATER)
         }
+    }
+}
+
+/// Whether the create with that intent is under way, or the last one whose outcome is unknown.
+fn is_at(state: &State, intent: Version) -> bool {
+    match state {
+        State::Issuing { attempt, .. } => attempt.intent == intent,
+        State::Unsettled { grant, .. } => {
+            grant.loose.last().is_some_and(|loose| loose.attempt.intent == intent)
+        }
+        State::Received
+        | State::AwaitingApproval { .. }
+        | State::Approved(_)
+        | State::ClaimOpen(_)
+        | State::Issued { .. }
+        | State::Shown { .. }
+        | State::Revoking { .. }
+        | State::Closed { .. } => false,
     }
 }
 

@@ -111,8 +111,8 @@ impl Desk {
         // Who may press is decided by the verified sender; the prompt only says which card it was.
         let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
         match choice {
-            Choice::Approve => self.change_for(&id, Some(delivery), Event::Approve(by)).await.map(drop),
-            Choice::Deny => self.change_for(&id, Some(delivery), Event::Deny(by)).await.map(drop),
+            Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await.map(drop),
+            Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await.map(drop),
             Choice::ShowPin => self.show_pin(&id, delivery, by, reply).await,
         }
     }
@@ -132,7 +132,7 @@ impl Desk {
         let card = words::pin(case, &pin);
         let hash =
             self.ports.pins.hash(pin).await.map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
-        self.change_for(id, Some(delivery), Event::PinMinted(hash.clone(), Some(by))).await?;
+        self.change_for(id, delivery, Event::PinMinted(hash.clone(), Some(by))).await?;
         chat.reveal(reply, &card).await?;
         match self.change(id, Event::PinSent(hash)).await {
             // Showing it again while the claim is open changes nothing more.

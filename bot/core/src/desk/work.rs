@@ -79,25 +79,20 @@ impl Desk {
             Task::LapseApproval => Event::ApprovalTimeOver,
             Task::LapseTicket => Event::TicketTimeOver,
             Task::Unseen => Event::UnseenTimeOver,
-            Task::Settle => {
-                let due =
-                    |at: Timestamp| self.now() >= at.saturating_add(SETTLE_AFTER).unwrap_or(Timestamp::MAX);
-                match &stored.request.state {
-                    State::Issuing { attempt, .. } if due(attempt.at) => Event::OutcomeUnknown,
-                    State::Received
-                    | State::AwaitingApproval { .. }
-                    | State::Approved(_)
-                    | State::ClaimOpen(_)
-                    | State::Issuing { .. }
-                    | State::Unsettled { .. }
-                    | State::Issued { .. }
-                    | State::Shown { .. }
-                    | State::Revoking { .. }
-                    | State::Closed { .. } => return Ok(Done::Done),
-                }
-            }
+            Task::Settle => return self.settle(&stored.request).await,
         };
         self.change(id, event).await.map(|_| Done::Done)
+    }
+
+    /// Gives up on a create that has no outcome by now: its process was killed, or the outcome could not be stored.
+    async fn settle(&self, request: &Request) -> Result<Done, Stopped> {
+        let State::Issuing { attempt, .. } = &request.state else { return Ok(Done::Done) };
+        let due = attempt.at.saturating_add(SETTLE_AFTER).unwrap_or(Timestamp::MAX);
+        if self.now() < due {
+            return Ok(Done::In(until(self.now(), due)));
+        }
+        let still = |state: &State| matches!(state, State::Issuing { attempt: other, .. } if other.intent == attempt.intent);
+        self.change_while(&request.id, &still, Event::OutcomeUnknown).await.map(|_| Done::Done)
     }
 
     async fn fetch_facts(&self, request: &Request) -> Result<Done, Stopped> {
@@ -241,7 +236,8 @@ impl Desk {
     async fn delete(&self, request: &Request) -> Result<Done, Stopped> {
         let State::Revoking { grant, pass, .. } = &request.state else { return Ok(Done::Done) };
         self.ports.directory.delete_pass(grant.case.subject.id, pass).await?;
-        self.change(&request.id, Event::Deleted).await.map(|_| Done::Done)
+        let still = |state: &State| matches!(state, State::Revoking { pass: other, .. } if other == pass);
+        self.change_while(&request.id, &still, Event::Deleted).await.map(|_| Done::Done)
     }
 
     async fn revoke_sessions(&self, leased: &Leased, request: &Request) -> Result<Done, Stopped> {
@@ -290,12 +286,12 @@ impl Desk {
         let event = match passes.iter().find(|listed| listed.id == pass.id) {
             Some(listed) if listed.usability == crate::pass::Usability::OneTimeUsed => Event::PassUsed,
             Some(listed) if listed.is_alive(now) => {
-                let left = Duration::try_from(pass.ends_at.duration_since(now)).unwrap_or_default();
-                return Ok(Done::In(left.clamp(Duration::from_secs(1), WATCH_EVERY)));
+                return Ok(Done::In(until(now, pass.ends_at).min(WATCH_EVERY)));
             }
             Some(_) | None => Event::PassOver,
         };
-        self.change(&request.id, event).await.map(|_| Done::Done)
+        let still = |state: &State| matches!(state, State::Shown { pass: other, .. } if other.id == pass.id);
+        self.change_while(&request.id, &still, event).await.map(|_| Done::Done)
     }
 }
 
@@ -310,6 +306,11 @@ fn pause_after(leased: &Leased, error: &PortError) -> Duration {
         PortError::Retry { after, .. } => after.unwrap_or(TRY_AGAIN).max(Duration::from_secs(1)),
         PortError::Fatal { .. } => AFTER_MENDING,
     }
+}
+
+/// The time from `now` to `then`, at least a second.
+fn until(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
 }
 
 /// Whether the pass is what that create made: not there before, made about then, with the same terms.

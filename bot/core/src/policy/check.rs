@@ -131,6 +131,12 @@ impl Rule {
         if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
             fault("lifetime: Graph accepts 10m to 30d");
         }
+        let only_manager = self.approvals.iter().any(|a| matches!(a.0[..], [Approver::Manager]));
+        if only_manager && self.requester.0 == [Requester::ManagerOfSubject] {
+            fault(
+                "approvals: the manager asks and would approve alone, and nobody approves what they asked for",
+            );
+        }
         let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
         if persons > 1 {
             fault("approvals: \"manager\" stands alone twice, and one person approves once");
