@@ -4,5 +4,6 @@ pub mod couriers;
 pub mod graph;
 pub mod http;
 pub mod ledgers;
+pub mod secret;
 pub mod slack;
 pub mod stores;

@@ -9,11 +9,11 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use tapdesk_adapters::couriers::{self, Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
-use tapdesk_adapters::graph::{ClientSecret, Graph, GraphConfig};
+use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
+use tapdesk_adapters::graph::{Graph, GraphConfig};
 use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
-use tapdesk_adapters::slack::{self, Slack, SlackConfig};
+use tapdesk_adapters::slack::{Slack, SlackConfig};
 use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_core::desk::{Desk, Ports, Settings};
 use tapdesk_core::ids::WorkerId;
@@ -205,7 +205,7 @@ fn graph(
     entropy: &Arc<dyn Entropy>,
 ) -> anyhow::Result<Graph> {
     let section = &config.graph;
-    let secret = config::secret(
+    let client_secret = config::secret(
         "graph.client_secret",
         section.client_secret.as_ref(),
         section.client_secret_file.as_ref(),
@@ -215,7 +215,7 @@ fn graph(
         base_url: section.base_url.clone(),
         tenant_id: section.tenant_id.parse().context("graph.tenant_id")?,
         client_id: section.client_id.clone(),
-        client_secret: ClientSecret::new(secret.as_str().to_owned()),
+        client_secret,
         retry_pause: config.outbound.retry_pause,
         tenant_has_pim: section.tenant_has_pim,
     };
@@ -227,7 +227,6 @@ fn slack(
     http: &reqwest::Client,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<Slack>> {
-    let secret = |text: zeroize::Zeroizing<String>| slack::Secret::new(text.as_str().to_owned());
     let signing = config::secret(
         "slack.signing_secret",
         section.signing_secret.as_ref(),
@@ -236,12 +235,12 @@ fn slack(
     let previous = section.previous_signing_secret_file.as_ref();
     let previous =
         previous.map(|path| config::secret("slack.previous_signing_secret", None, Some(path))).transpose()?;
-    let token =
+    let bot_token =
         config::secret("slack.bot_token", section.bot_token.as_ref(), section.bot_token_file.as_ref())?;
     let config = SlackConfig {
         base_url: section.base_url.clone(),
-        signing_secrets: std::iter::once(signing).chain(previous).map(secret).collect(),
-        bot_token: secret(token),
+        signing_secrets: std::iter::once(signing).chain(previous).collect(),
+        bot_token,
         app_id: section.app_id.clone(),
         teams: section.teams.clone(),
         trust_email: section.trust_email,
@@ -278,7 +277,7 @@ fn twilio(section: &config::Sms, http: &reqwest::Client, clock: &Arc<dyn Clock>)
         base_url: section.base_url.clone(),
         account_sid: section.account_sid.clone(),
         username: section.username.clone().unwrap_or_else(|| section.account_sid.clone()),
-        password: couriers::Secret::new(password.as_str().to_owned()),
+        password,
         from,
         discard_content: section.discard_content,
     };
@@ -298,7 +297,7 @@ fn mail(
                 section.password.as_ref(),
                 section.password_file.as_ref(),
             )?;
-            Some((username.clone(), couriers::Secret::new(password.as_str().to_owned())))
+            Some((username.clone(), password))
         }
         None => None,
     };

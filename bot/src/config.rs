@@ -3,13 +3,13 @@
 //! The file is one struct of sections, each owned by the part that it configures. Unknown keys are errors, and
 //! every secret is either `x` or `x_file`. `deploy/tapdesk.example.toml` documents every key.
 
-use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tapdesk_adapters::secret::Secret;
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Policy, Route, duration};
 use url::Url;
@@ -265,23 +265,6 @@ pub struct Outbound {
     pub retry_pause: Duration,
 }
 
-/// A secret in the file itself. `Debug` does not print it; it is wiped on drop.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(Zeroizing<String>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-}
-
 /// What is wrong with a configuration, for the administrator.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -451,21 +434,17 @@ impl Config {
 }
 
 /// The secret itself: from the file it is in, without the newline that editors add.
-pub fn secret(
-    key: &str,
-    inline: Option<&Secret>,
-    file: Option<&PathBuf>,
-) -> anyhow::Result<Zeroizing<String>> {
+pub fn secret(key: &str, inline: Option<&Secret>, file: Option<&PathBuf>) -> anyhow::Result<Secret> {
     use anyhow::Context as _;
     if let Some(secret) = inline {
-        return Ok(secret.0.clone());
+        return Ok(secret.clone());
     }
     let path = file.with_context(|| format!("{key} or {key}_file is missing"))?;
     let text = fs::read_to_string(path).with_context(|| format!("{key}_file: {}", path.display()))?;
     let text = Zeroizing::new(text);
     let trimmed = text.trim_end_matches(['\r', '\n']);
     anyhow::ensure!(!trimmed.is_empty(), "{key}_file: {} is empty", path.display());
-    Ok(Zeroizing::new(trimmed.to_owned()))
+    Ok(Secret::new(trimmed.to_owned()))
 }
 
 /// The pepper in a file: 32 bytes, as they are or as 64 hex digits.

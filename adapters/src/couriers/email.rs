@@ -26,7 +26,8 @@ use tapdesk_core::ports::{Clock, Courier, Entropy, Message, PortError, Receipt};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{GOODBYE, Misconfigured, Secret, is_loopback, millis};
+use super::{GOODBYE, Misconfigured, is_loopback, millis};
+use crate::secret::Secret;
 
 /// Everything about the mail server that an organisation decides.
 #[derive(Debug)]

@@ -19,8 +19,9 @@ use url::form_urlencoded::Serializer;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::{Misconfigured, Secret, is_loopback, millis};
+use super::{Misconfigured, is_loopback, millis};
 use crate::http;
+use crate::secret::Secret;
 
 /// Seconds that a message may wait at Twilio. Its default is ten hours, long after the ticket expired.
 const VALIDITY_SECONDS: &str = "600";

@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use super::{ClientSecret, Graph, GraphConfig};
+use super::{Graph, GraphConfig};
 use crate::http;
+use crate::secret::Secret;
 
 const TENANT: &str = "5a1c8b1e-93a4-4c2a-8a79-0d5cbb2f9a10";
 const JANE: PersonId = PersonId(Uuid::from_u128(1));
@@ -56,7 +57,7 @@ impl World {
         let here: url::Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve(listener, Arc::clone(&seen), Arc::new(script)));
-        let secret = ClientSecret::new("s3cret&more".to_owned());
+        let secret = Secret::new("s3cret&more".to_owned());
         let mut config =
             GraphConfig::public_cloud(TENANT.parse().unwrap(), "app".to_owned(), secret).unwrap();
         config.authority = here.clone();

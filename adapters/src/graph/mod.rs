@@ -27,7 +27,8 @@ use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::ports::{Clock, CreateError, Directory, Entropy, PortError};
 use url::{Host, Url};
 use uuid::{Uuid, uuid};
-use zeroize::Zeroizing;
+
+use crate::secret::Secret;
 
 /// The sign-in service of the public cloud (also GCC). National clouds: see Microsoft's page "National clouds".
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -38,17 +39,6 @@ pub const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The tenant of personal Microsoft accounts, which no organisation owns.
 const CONSUMERS: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
-
-/// The client secret of the Entra app: neither printed nor compared, wiped on drop.
-pub struct ClientSecret(Zeroizing<String>);
-
-impl ClientSecret {
-    /// A secret as it was read from its file.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
 
 /// The one tenant whose people tapdesk serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +77,7 @@ pub struct GraphConfig {
     /// The id of the Entra app.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: ClientSecret,
+    pub client_secret: Secret,
     /// The pause before the first repeat of a call, usually [`RETRY_PAUSE`]; later pauses grow from it.
     pub retry_pause: Duration,
     /// Whether the tenant has a licence for Privileged Identity Management (Entra ID P2 or Governance).
@@ -102,7 +92,7 @@ impl GraphConfig {
     pub fn public_cloud(
         tenant_id: TenantId,
         client_id: String,
-        client_secret: ClientSecret,
+        client_secret: Secret,
     ) -> Result<Self, Misconfigured> {
         Ok(Self {
             authority: Url::parse(AUTHORITY).map_err(|_| Misconfigured::Authority)?,
@@ -173,7 +163,7 @@ impl Graph {
         if config.client_id.is_empty() {
             return Err(Misconfigured::ClientId);
         }
-        if config.client_secret.0.is_empty() {
+        if config.client_secret.expose().is_empty() {
             return Err(Misconfigured::ClientSecret);
         }
         Ok(Self { config, http, clock, entropy, tokens: token::Tokens::default() })
@@ -304,7 +294,7 @@ mod tests {
     #[test]
     fn the_configuration_prints_without_its_secret() {
         let tenant = "5a1c8b1e-93a4-4c2a-8a79-0d5cbb2f9a10".parse().unwrap();
-        let secret = ClientSecret::new("canary-7f3a".to_owned());
+        let secret = Secret::new("canary-7f3a".to_owned());
         let config = GraphConfig::public_cloud(tenant, "app".to_owned(), secret).unwrap();
         assert!(!format!("{config:?}").contains("canary"));
     }

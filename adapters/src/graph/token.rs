@@ -165,7 +165,7 @@ impl Graph {
             .header("client-request-id", client_request_id.to_string())
             .form(&[
                 ("client_id", config.client_id.as_str()),
-                ("client_secret", config.client_secret.0.as_str()),
+                ("client_secret", config.client_secret.expose()),
                 ("scope", scope.as_str()),
                 ("grant_type", "client_credentials"),
             ])

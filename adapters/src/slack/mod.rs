@@ -19,6 +19,7 @@ use tapdesk_core::ports::Clock;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::secret::Secret;
 use client::Conversations;
 use parse::Ours;
 
@@ -29,22 +30,6 @@ pub use verify::NotVerified;
 pub const NAME: &str = "slack";
 /// Where Slack's Web API is, unless the configuration says otherwise.
 pub const BASE_URL: &str = "https://slack.com/api/";
-
-/// A signing secret or token: neither printed nor compared, wiped on drop.
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// A secret as it was read from its file.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The secret. Call it only where it is used.
-    fn expose(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Everything about Slack that an organisation decides.
 pub struct SlackConfig {

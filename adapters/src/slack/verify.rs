@@ -8,7 +8,7 @@ use aws_lc_rs::{constant_time, hmac};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
-use super::Secret;
+use crate::secret::Secret;
 
 /// Header with the time of sending, in Unix seconds.
 const TIMESTAMP: &str = "x-slack-request-timestamp";

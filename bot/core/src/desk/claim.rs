@@ -221,17 +221,7 @@ impl Desk {
             }
         };
         let now = self.now();
-        let ours = match self.load(id).await?.request.state {
-            State::Issued { pass, .. } | State::Shown { pass, .. } => Some(pass.id),
-            State::Received
-            | State::AwaitingApproval { .. }
-            | State::Approved(_)
-            | State::ClaimOpen(_)
-            | State::Issuing { .. }
-            | State::Unsettled { .. }
-            | State::Revoking { .. }
-            | State::Closed { .. } => None,
-        };
+        let ours = self.load(id).await?.request.state.made().map(|pass| pass.id.clone());
         if let Some(ours) = &ours {
             let alive = checked.passes.iter().any(|pass| pass.id == *ours && pass.is_alive(now));
             if !alive {

@@ -8,7 +8,7 @@ use crate::ids::PersonId;
 use crate::people::{Contact, ContactKind, ContactSource};
 use crate::policy::Route;
 use crate::ports::{Message, PortError, Stored};
-use crate::request::{Case, Event, Grant, Made, Notice, State, Told};
+use crate::request::{Case, Event, Grant, Notice, State, Told};
 use crate::task::{Audience, News};
 use crate::ticket::ReportToken;
 use crate::words;
@@ -56,7 +56,7 @@ impl Desk {
         let token = ReportToken::mint(&*self.ports.entropy);
         let [byte] = self.ports.entropy.array::<1>();
         let number = byte % 100;
-        let ends_at = ends_at(&stored.request.state).unwrap_or_else(|| self.now());
+        let ends_at = stored.request.state.made().map_or_else(|| self.now(), |pass| pass.ends_at);
         let notice = Notice {
             token: token.hash(),
             number,
@@ -144,20 +144,5 @@ impl Desk {
         let Some(manager) = self.ports.directory.manager(case.subject.id).await? else { return Ok(false) };
         let Some(account) = self.account_of(&manager, |_| true).await? else { return Ok(false) };
         self.chat(&account.chat)?.say(&account, &words::manager_notice(case, told)).await.map(|_| true)
-    }
-}
-
-fn ends_at(state: &State) -> Option<jiff::Timestamp> {
-    match state {
-        State::Issued { pass: Made { ends_at, .. }, .. }
-        | State::Shown { pass: Made { ends_at, .. }, .. } => Some(*ends_at),
-        State::Received
-        | State::AwaitingApproval { .. }
-        | State::Approved(_)
-        | State::ClaimOpen(_)
-        | State::Issuing { .. }
-        | State::Unsettled { .. }
-        | State::Revoking { .. }
-        | State::Closed { .. } => None,
     }
 }

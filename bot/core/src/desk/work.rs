@@ -263,7 +263,11 @@ impl Desk {
         }
         let subject = grant.case.subject.id;
         let passes = self.ports.directory.passes(subject).await?;
-        let ours = current_pass(&request.state);
+        let ours = match &request.state {
+            // The pass that is being revoked has its own intent and deletion.
+            State::Revoking { pass, .. } => Some(pass),
+            state => state.made().map(|made| &made.id),
+        };
         let stray = |pass: &&PassMeta| {
             Some(&pass.id) != ours && grant.loose.iter().any(|loose| left_behind(pass, loose))
         };
@@ -321,21 +325,6 @@ fn left_behind(pass: &PassMeta, loose: &Loose) -> bool {
     let like_it = pass.lifetime == attempt.wish.lifetime && pass.one_time == attempt.wish.one_time;
     let new = !attempt.before.contains(&pass.id) && (earliest..=latest).contains(&pass.created_at) && like_it;
     new || attempt.replaces.as_ref() == Some(&pass.id)
-}
-
-fn current_pass(state: &State) -> Option<&crate::ids::PassId> {
-    match state {
-        State::Issued { pass, .. } | State::Shown { pass, .. } => Some(&pass.id),
-        // The pass that is being revoked has its own intent and deletion.
-        State::Revoking { pass, .. } => Some(pass),
-        State::Received
-        | State::AwaitingApproval { .. }
-        | State::Approved(_)
-        | State::ClaimOpen(_)
-        | State::Issuing { .. }
-        | State::Unsettled { .. }
-        | State::Closed { .. } => None,
-    }
 }
 
 impl Task {

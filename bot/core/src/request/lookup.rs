@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Case, Ending, Goal, Grant, Notice, Past, REPORT_OUTLIVES, Reason, Request, State, Whom};
+use super::{Case, Ending, Goal, Grant, Made, Notice, Past, REPORT_OUTLIVES, Reason, Request, State, Whom};
 use crate::ids::PersonId;
 use crate::people::{Human, PinnedContact};
 use crate::policy::Route;
@@ -41,6 +41,24 @@ impl State {
 }
 
 /// What a store has to be able to look a request up by.
+impl State {
+    /// The pass that the subject may have, while it counts as theirs.
+    #[must_use]
+    pub fn made(&self) -> Option<&Made> {
+        match self {
+            Self::Issued { pass, .. } | Self::Shown { pass, .. } => Some(pass),
+            Self::Received
+            | Self::AwaitingApproval { .. }
+            | Self::Approved(_)
+            | Self::ClaimOpen(_)
+            | Self::Issuing { .. }
+            | Self::Unsettled { .. }
+            | Self::Revoking { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+}
+
 impl Request {
     /// Whether it still goes on.
     #[must_use]
