@@ -1,3 +1,4 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
+mod killed;
 mod main_path;
