@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, EmailTls};
+use crate::recovery;
 use crate::server::{self, Admin, Site};
 use crate::worker::Worker;
 
@@ -42,6 +43,8 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// Slack, where it is configured: its webhooks and, among `chats`, its verbs.
     pub slack: Option<Arc<Slack>>,
+    /// Every chat that is configured.
+    pub chats: Vec<Arc<dyn Chat>>,
     /// At most one per route.
     pub couriers: Vec<Arc<dyn Courier>>,
     /// Durable state.
@@ -78,9 +81,11 @@ impl Parts {
         let previous = config.previous_pepper_file.as_deref().map(config::pepper).transpose()?;
         let pepper = Arc::new(Pepper::new(config::pepper(&config.pepper_file)?, previous));
         make_parent(&config.store.path)?;
+        let slack = config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?;
         Ok(Self {
             directory: Arc::new(graph(config, &http, &clock, &entropy)?),
-            slack: config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?,
+            chats: slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect(),
+            slack,
             couriers: couriers(config, &http, &clock, &entropy)?,
             store: Arc::new(Embedded::open(&config.store.path).context("[store]")?),
             ledger: Arc::new(
@@ -96,7 +101,7 @@ impl Parts {
 
 /// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
 pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
-    compare_ledger_with_store(&parts).await?;
+    recovery::recover(config, &parts).await?;
     let bell = Arc::new(Notify::new());
     let name = WorkerId(format!("worker-{:016x}", u64::from_be_bytes(parts.entropy.array())));
     let desk = Arc::new(desk(config, &parts, &name, &bell));
@@ -116,7 +121,14 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         listen(config.admin_listen, server::admin(admin), handles[1].clone())?;
     let head = parts.ledger.head();
     tracing::info!(%address, %admin_address, ledger.lines = head.seq, ledger.head = head.hash, "tapdesk is listening");
-    let worker = Worker { desk, clock: parts.clock, name, bell, keep_closed: config.store.keep_closed };
+    let worker = Worker {
+        desk,
+        clock: parts.clock,
+        name,
+        bell,
+        lease: config.worker.lease,
+        keep_closed: config.store.keep_closed,
+    };
     let stop = Stop { handles, servers: vec![public_server, admin_server], tracker };
     Ok(Running { address, admin_address, worker, stop })
 }
@@ -177,10 +189,9 @@ pub fn idle_desk(config: &Config, parts: &Parts) -> Desk {
 
 fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
     let bell = Arc::clone(bell);
-    let chats = parts.slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect();
     let outside = Ports {
         directory: Arc::clone(&parts.directory),
-        chats,
+        chats: parts.chats.clone(),
         couriers: parts.couriers.clone(),
         store: Arc::clone(&parts.store),
         ledger: Arc::clone(&parts.ledger),
@@ -354,23 +365,6 @@ fn bind(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(address).with_context(|| format!("listen: {address}"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
-}
-
-/// A ledger behind the store was cut or restored from an older copy: issuing on top of it would hide what is missing.
-async fn compare_ledger_with_store(parts: &Parts) -> anyhow::Result<()> {
-    let anchor = parts.store.anchor().await.context("[store]")?;
-    let head = parts.ledger.head();
-    let same = anchor.seq < head.seq || anchor == head;
-    ensure!(
-        same,
-        "the ledger is behind the store: the store names line {} ({}), the ledger ends at line {} ({}). Restore the \
-         ledger before starting.",
-        anchor.seq,
-        anchor.hash,
-        head.seq,
-        head.hash
-    );
-    Ok(())
 }
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {

@@ -58,6 +58,9 @@ pub struct Config {
     /// Time limits on the way out.
     #[serde(default)]
     pub outbound: Outbound,
+    /// The performer of due tasks.
+    #[serde(default)]
+    pub worker: Worker,
 }
 
 /// `[tls]`
@@ -265,6 +268,15 @@ pub struct Outbound {
     pub retry_pause: Duration,
 }
 
+/// `[worker]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Worker {
+    /// How long a task is its worker's. What a killed process had in hand waits so long.
+    #[serde(deserialize_with = "duration")]
+    pub lease: Duration,
+}
+
 /// What is wrong with a configuration, for the administrator.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -365,6 +377,12 @@ impl Config {
         }
         if self.outbound.total > Duration::from_secs(20) || self.outbound.connect > self.outbound.total {
             fault("outbound", "total is at most 20s, and connect at most total");
+        }
+        if self.worker.lease < 2 * self.outbound.total || self.worker.lease > Duration::from_mins(10) {
+            fault(
+                "worker.lease",
+                "at least twice outbound.total, so that a task can end in it, and at most 10m",
+            );
         }
         for rule in &self.policy.rules {
             let key = format!("policy.rule \"{}\"", rule.name);
@@ -485,6 +503,12 @@ impl Default for Outbound {
             total: Duration::from_secs(15),
             retry_pause: Duration::from_secs(1),
         }
+    }
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(90) }
     }
 }
 

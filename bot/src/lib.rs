@@ -4,6 +4,7 @@ pub mod app;
 pub mod claim;
 pub mod cli;
 pub mod config;
+mod recovery;
 pub mod server;
 pub mod system;
 pub mod telemetry;

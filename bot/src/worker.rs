@@ -15,10 +15,6 @@ use tapdesk_core::ids::{RequestId, WorkerId};
 use tapdesk_core::ports::{Clock, Leased, PortError};
 use tokio::sync::{Notify, watch};
 
-/// A lease is longer than a task may take, so that no task is performed twice at once.
-const LEASE: Duration = Duration::from_secs(90);
-/// A task that takes longer is given up and comes again when its lease runs out.
-const TASK_LIMIT: Duration = Duration::from_secs(80);
 /// Tasks of one round.
 const ROUND: usize = 64;
 /// Longest sleep: another process on the same store may have added a task.
@@ -36,6 +32,8 @@ pub struct Worker {
     pub name: WorkerId,
     /// Rung when there may be a new task.
     pub bell: Arc<Notify>,
+    /// How long a task is this worker's; a dead worker's tasks come again then.
+    pub lease: Duration,
     /// How long closed requests are kept.
     pub keep_closed: Duration,
 }
@@ -43,7 +41,7 @@ pub struct Worker {
 impl Worker {
     /// Performs what is due now; returns how many tasks that were.
     pub async fn tick(&self) -> Result<usize, PortError> {
-        let due = self.desk.store().due(self.clock.now(), &self.name, LEASE, ROUND).await?;
+        let due = self.desk.store().due(self.clock.now(), &self.name, self.lease, ROUND).await?;
         let count = due.len();
         let mut by_request: BTreeMap<RequestId, Vec<Leased>> = BTreeMap::new();
         for leased in due {
@@ -103,7 +101,7 @@ impl Worker {
                 counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
                 tracing::warn!(request.id = %request, task, "a task is repeated: its last performer did not settle it");
             }
-            match tokio::time::timeout(TASK_LIMIT, self.desk.perform(leased)).await {
+            match tokio::time::timeout(self.task_limit(), self.desk.perform(leased)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
@@ -113,6 +111,12 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// A task that takes longer is given up and comes again. Shorter than the lease, so that no task is performed
+    /// twice at once.
+    fn task_limit(&self) -> Duration {
+        self.lease * 8 / 9
     }
 
     async fn until_next(&self) -> Duration {

@@ -178,12 +178,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
         let before = at.checked_sub(1).and_then(|i| haystack.get(i));
         edge(before) && edge(haystack.get(at + needle.len()))
     };
-    let first = needle[0];
-    haystack
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == first)
-        .any(|(at, _)| haystack[at..].starts_with(needle) && free_edges(at))
+    memchr::memmem::find_iter(haystack, needle).any(free_edges)
 }
 
 fn add_pin(add: &mut impl FnMut(Kind, String) -> bool, pin: &str) {

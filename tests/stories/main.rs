@@ -1,4 +1,5 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
+mod killed;
 mod main_path;
 mod real_browser;

@@ -219,14 +219,7 @@ impl Desk {
 
     /// Writes down that records whose commit did not happen do not count.
     async fn supersede(&self, records: &[Record], now: Timestamp) -> Result<(), PortError> {
-        let lines = records
-            .iter()
-            .map(|record| {
-                let mut line = Record { at: now, phase: Phase::Outcome, ..record.clone() };
-                line.facts.insert("result".to_owned(), "superseded".to_owned());
-                line
-            })
-            .collect();
+        let lines = records.iter().map(|record| record.superseded(now)).collect();
         self.ports.ledger.append(lines).await.map(drop)
     }
 

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{PersonId, RequestId, Version};
 
+/// The result of an intent whose change was never stored.
+const SUPERSEDED: &str = "superseded";
+
 /// The last durable line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -86,6 +89,18 @@ impl Record {
             by: None,
             facts: BTreeMap::new(),
         }
+    }
+
+    /// The line which says that this one does not count: the change that it belongs to was never stored.
+    #[must_use]
+    pub fn superseded(&self, now: Timestamp) -> Self {
+        Self { at: now, phase: Phase::Outcome, ..self.clone() }.with("result", SUPERSEDED)
+    }
+
+    /// Whether it says that another line does not count.
+    #[must_use]
+    pub fn is_superseding(&self) -> bool {
+        self.phase == Phase::Outcome && self.facts.get("result").is_some_and(|result| result == SUPERSEDED)
     }
 
     /// The same line with the person who caused it.

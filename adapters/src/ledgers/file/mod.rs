@@ -6,6 +6,7 @@
 mod disk;
 mod line;
 mod segment;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -23,6 +24,7 @@ use tapdesk_core::ports::{Ledger, PortError};
 use tokio::sync::{mpsc, oneshot};
 
 pub use disk::{Disk, RealDisk, Segment};
+pub use tail::{Entry, tail};
 pub use verify::{OpenIntent, Verified, VerifyError, verify};
 
 use line::Chain;

@@ -160,14 +160,16 @@ impl<'h> Audit<'h> {
         self.intents.entry(key).or_default().push(OpenIntent { seq, at, request, version, what, pass });
     }
 
-    /// Closes the intent about the same pass; an intent that named none, since the pass was yet to be made, is
-    /// closed by any outcome of its request, version and deed.
+    /// Closes every intent about the same pass, since a deletion that a kill cut short is begun again; an intent that
+    /// named none, since the pass was yet to be made, is closed by any outcome of its request, version and deed.
     fn end(&mut self, line: &Line) {
         let key = (line.request.clone(), line.version, line.what.clone());
         let Some(begun) = self.intents.get_mut(&key) else { return };
         let pass = line.facts.get("pass");
-        let same = begun.iter().position(|intent| intent.pass.as_ref() == pass);
-        if let Some(place) = same.or_else(|| begun.iter().position(|intent| intent.pass.is_none())) {
+        let before = begun.len();
+        begun.retain(|intent| intent.pass.is_none() || intent.pass.as_ref() != pass);
+        let place = begun.iter().position(|intent| intent.pass.is_none());
+        if let Some(place) = place.filter(|_| begun.len() == before) {
             begun.remove(place);
         }
     }

@@ -180,6 +180,13 @@ impl Desk {
     }
 
     async fn try_claim(&self, code: &Code, pin: Pin, client: TokenHash) -> Result<ClaimAnswer, Stopped> {
+        // A try counts only where a PIN is checked: who asks again while a pass is being looked for must not lock
+        // themselves out.
+        if let Some(id) = self.find_code(code).await?
+            && let Err(answer) = claimable(&self.load(&id).await?, &client)
+        {
+            return Ok(answer);
+        }
         let id = match self.count_try(code).await? {
             Try::Unknown => return Ok(ClaimAnswer::Unknown),
             Try::Busy(_) => return Ok(ClaimAnswer::Busy(SOON)),

@@ -123,7 +123,25 @@ impl Desk {
     }
 
     async fn prompt(&self, request: &Request, approver: PersonId) -> Result<Done, Stopped> {
-        let State::AwaitingApproval { case, .. } = &request.state else { return Ok(Done::Done) };
+        let case = match &request.state {
+            State::AwaitingApproval { case, .. } => case,
+            // Approved on a card that a killed worker posted and did not note: without another one the PIN would have
+            // no button.
+            State::Approved(grant) | State::ClaimOpen(grant)
+                if grant.pin_keeper().is_some_and(|keeper| keeper.id == approver) =>
+            {
+                &grant.case
+            }
+            State::Received
+            | State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. }
+            | State::Closed { .. } => return Ok(Done::Done),
+        };
         if request.posted.iter().any(|posted| posted.approver == approver) {
             return Ok(Done::Done);
         }

@@ -1,0 +1,248 @@
+//! What do people do when the machine dies on them?
+//!
+//! They read what is there, press what they see, ask again when nothing comes, and in the end somebody starts tapdesk
+//! again. [`Patience`] is Ada, Mary and Jane after such a moment: they go on until Jane has seen a pass and used it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use reqwest::StatusCode;
+use tapdesk_core::ids::RequestId;
+use tapdesk_core::request::State;
+
+use crate::browser::Browser;
+use crate::fuse::Fuse;
+use crate::graph::SignIn;
+use crate::wire::Trouble;
+use crate::world::{Setting, World, code_in};
+
+const JANES_PHONE: &str = "+491701234512";
+/// How long people take for whatever they do next, once something went wrong.
+const A_WHILE: Duration = Duration::from_secs(20);
+/// More than any death costs.
+const ROUNDS: usize = 60;
+
+/// How the day goes, apart from the death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Day {
+    /// Asked, approved, claimed, shown, used.
+    Good,
+    /// The answer to the first create is lost, the second pass is on no screen, the third is reported.
+    Bad,
+}
+
+/// The people of one story in which tapdesk dies.
+pub struct Patience {
+    world: World,
+    fuse: Fuse,
+    day: Day,
+    browser: Browser,
+    pin: Option<String>,
+    passcode: Option<String>,
+    is_closed_once: bool,
+    has_seen: bool,
+    has_reported: bool,
+    has_restarted: bool,
+    /// The short ids that Ada was told.
+    accepted: BTreeSet<String>,
+}
+
+impl Patience {
+    /// Tells the story with the fuse in front of every port; returns what must hold whatever happened.
+    pub async fn tell(fuse: Fuse, day: Day) -> anyhow::Result<()> {
+        let world = World::with(Setting { fit: fuse.fit(), ..Setting::default() }).await?;
+        if day == Day::Bad {
+            let create =
+                format!("POST /v1.0/users/{}/authentication/temporaryAccessPass", world.jane.person.id());
+            world.graph.wire.trouble(&create, 1, Trouble::DropAnswer);
+        }
+        let browser = world.browser();
+        let mut people = Self {
+            world,
+            fuse,
+            day,
+            browser,
+            pin: None,
+            passcode: None,
+            is_closed_once: false,
+            has_seen: false,
+            has_reported: false,
+            has_restarted: false,
+            accepted: BTreeSet::new(),
+        };
+        people.go_on_to_the_end().await?;
+        // Death may come as late as this; then the time has to pass once more.
+        for _ in 0..2 {
+            people.wait(Duration::from_hours(12)).await?;
+        }
+        people.nothing_accepted_was_lost().await?;
+        people.world.finish_unread().await
+    }
+
+    async fn go_on_to_the_end(&mut self) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS {
+            self.work().await?;
+            if self.has_seen && self.is_over().await? {
+                return Ok(());
+            }
+            if !self.act().await? || self.has_restarted {
+                self.wait(A_WHILE).await?;
+            }
+        }
+        bail!("they never got to the end; effects: {:?}", self.fuse.effects())
+    }
+
+    /// The next thing that somebody can do; `false` if everybody waits.
+    async fn act(&mut self) -> anyhow::Result<bool> {
+        if self.has_seen {
+            return self.leave().await;
+        }
+        if let Some(passcode) = self.passcode.clone() {
+            return self.page_says_shown(&passcode).await;
+        }
+        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
+        if let (Some(code), Some(pin)) = (code, self.pin.clone()) {
+            return self.claim(&code, &pin).await;
+        }
+        if let Ok(card) = self.world.card(&self.world.mary, "Show PIN") {
+            self.world.slack.press(&self.world.mary.account, &card, "Show PIN").await?;
+            self.work().await?;
+            self.pin = self.world.pin_before(&self.world.mary).ok();
+            if self.pin.is_some() {
+                self.world.slack.close_view(&self.world.mary.account).await?;
+            }
+            return Ok(self.pin.is_some());
+        }
+        if let Ok(card) = self.world.card(&self.world.mary, "Approve") {
+            self.world.slack.press(&self.world.mary.account, &card, "Approve").await?;
+            return Ok(true);
+        }
+        self.ask().await
+    }
+
+    /// Ada asks, unless something of hers is under way. What was not confirmed she asks again after two minutes.
+    async fn ask(&mut self) -> anyhow::Result<bool> {
+        if !self.world.reads(&self.world.ada).is_empty() || self.is_in_hand().await? {
+            return Ok(false);
+        }
+        let text = format!("for {} lost her phone, INC0012345", self.world.jane.account.mention());
+        let reply = self.world.types(&self.world.ada, &text).await;
+        match reply.body.split_once("Checking… (request ") {
+            Some((_, rest)) => drop(self.accepted.insert(rest.chars().take(6).collect())),
+            None => self.wait(Duration::from_mins(2)).await?,
+        }
+        Ok(true)
+    }
+
+    async fn claim(&mut self, code: &str, pin: &str) -> anyhow::Result<bool> {
+        let answer = self.browser.at(self.world.base()).claim(code, pin).await?;
+        match answer.state() {
+            "pass" if self.day == Day::Bad && !self.is_closed_once => {
+                // Jane's phone rings and she closes the page before she looks.
+                self.is_closed_once = true;
+                self.browser = self.world.browser();
+            }
+            "pass" => self.passcode = Some(answer.passcode()?),
+            "wrong_pin" | "waiting" => self.pin = None,
+            "busy" | "unavailable" | "unknown" | "opened" => return Ok(false),
+            other => bail!("the claim was answered with {other}: {answer:?}"),
+        }
+        Ok(true)
+    }
+
+    async fn page_says_shown(&mut self, passcode: &str) -> anyhow::Result<bool> {
+        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
+        let code = code.context("the text message is gone")?;
+        match self.browser.at(self.world.base()).shown(&code).await?.status {
+            StatusCode::NO_CONTENT => {
+                self.has_seen = true;
+                if self.day == Day::Good {
+                    let signed_in = self.world.graph.use_pass(&self.world.jane.person, passcode);
+                    ensure!(signed_in == SignIn::Ok, "the pass that was shown does not work: {signed_in:?}");
+                }
+            }
+            StatusCode::GONE => self.passcode = None,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// On a bad day Jane says that this was not her, until it is noted.
+    async fn leave(&mut self) -> anyhow::Result<bool> {
+        if self.day == Day::Good || self.has_reported {
+            return Ok(false);
+        }
+        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
+        let code = code.context("the text message is gone")?;
+        self.has_reported = self.browser.at(self.world.base()).report(&code).await?.state() == "reported";
+        Ok(self.has_reported)
+    }
+
+    /// Everybody works until nothing is due; a dead tapdesk is started again, on whole parts.
+    async fn work(&mut self) -> anyhow::Result<()> {
+        let worked = self.world.settle().await;
+        self.revive(worked).await
+    }
+
+    async fn wait(&mut self, time: Duration) -> anyhow::Result<()> {
+        let waited = self.world.advance(time).await;
+        self.revive(waited).await
+    }
+
+    async fn revive(&mut self, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+        if !self.fuse.is_blown() || self.has_restarted {
+            return outcome;
+        }
+        self.has_restarted = true;
+        self.world.restart().await.context("tapdesk does not start again")
+    }
+
+    async fn is_in_hand(&self) -> anyhow::Result<bool> {
+        for id in self.received()? {
+            match self.state(&id).await {
+                Some(State::Closed { .. }) => {}
+                Some(_) => return Ok(true),
+                None => bail!("{id} is in the ledger and not in the store"),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_over(&self) -> anyhow::Result<bool> {
+        Ok(!self.is_in_hand().await?)
+    }
+
+    /// Every request that was promised exists, and ended.
+    async fn nothing_accepted_was_lost(&self) -> anyhow::Result<()> {
+        let received = self.received()?;
+        for short in &self.accepted {
+            let id = received.iter().find(|id| id.short() == short);
+            let id = id.with_context(|| format!("request {short} was promised and is nowhere"))?;
+            let state = self.state(id).await.with_context(|| format!("{id} is not in the store"))?;
+            ensure!(matches!(state, State::Closed { .. }), "{id} never ended: {}", state.name());
+        }
+        Ok(())
+    }
+
+    async fn state(&self, id: &RequestId) -> Option<State> {
+        let store = self.world.tapdesk().ok()?.worker.desk.store();
+        store.load(id).await.ok().flatten().map(|stored| stored.request.state)
+    }
+
+    /// Requests that the ledger says were received, and that were not written off.
+    fn received(&self) -> anyhow::Result<BTreeSet<RequestId>> {
+        let mut received = BTreeSet::new();
+        for line in crate::check::ledger_lines(&self.world.files.path().join("ledger"))? {
+            if line["what"] == "request.received" {
+                let id = line["request"].as_str().unwrap_or_default().parse()?;
+                if line["phase"] == "event" {
+                    received.insert(id);
+                } else {
+                    received.remove(&id);
+                }
+            }
+        }
+        Ok(received)
+    }
+}

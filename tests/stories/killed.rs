@@ -1,0 +1,50 @@
+//! tapdesk dies between any two effects, and is started again.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tapdesk_tests::fuse::{Death, Fuse};
+use tapdesk_tests::patience::{Day, Patience};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Worlds at a time: more would only wait for each other on a small machine.
+const AT_ONCE: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_any_two_effects_of_a_good_day_nothing_is_lost() -> anyhow::Result<()> {
+    kill_at_each_effect(Day::Good).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_any_two_effects_of_a_bad_day_nothing_is_lost() -> anyhow::Result<()> {
+    kill_at_each_effect(Day::Bad).await
+}
+
+/// Counts the effects of the undisturbed day, then dies before and after each of them.
+async fn kill_at_each_effect(day: Day) -> anyhow::Result<()> {
+    let counting = Fuse::counting();
+    Patience::tell(counting.clone(), day).await.context("without any death")?;
+    let effects = counting.effects();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut deaths = JoinSet::new();
+    for (n, effect) in (1..).zip(effects.clone()) {
+        for death in [Death::Before, Death::After] {
+            let place = Arc::clone(&places).acquire_owned().await?;
+            deaths.spawn(async move {
+                let told = Patience::tell(Fuse::at(n, death), day).await;
+                drop(place);
+                told.with_context(|| format!("killed {death:?} effect {n} ({effect})"))
+            });
+        }
+    }
+    let failed: Vec<String> = deaths
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(|told| told.err().map(|error| format!("{error:#}")))
+        .collect();
+    anyhow::ensure!(failed.is_empty(), "{} deaths were not survived:\n{}", failed.len(), failed.join("\n"));
+    eprintln!("kill matrix: {} effects × 2, all recovered", effects.len());
+    Ok(())
+}
