@@ -221,8 +221,9 @@ impl Desk {
             }
         };
         let now = self.now();
-        let ours = match self.load(id).await?.request.state {
-            State::Issued { pass, .. } | State::Shown { pass, .. } => Some(pass.id),
+        let stored = self.load(id).await?;
+        let ours = match &stored.request.state {
+            State::Issued { pass, .. } | State::Shown { pass, .. } => Some(pass.id.clone()),
             State::Received
             | State::AwaitingApproval { .. }
             | State::Approved(_)
@@ -241,7 +242,11 @@ impl Desk {
         }
         let known =
             |pass: &crate::pass::PassMeta| grant.case.foreign.iter().any(|foreign| foreign.id == pass.id);
-        let mut others = checked.passes.iter().filter(|pass| Some(&pass.id) != ours.as_ref());
+        // What an earlier create of ours left behind is not somebody else's.
+        let strays = self.delete_strays(stored.version, &stored.request, &checked.passes).await?;
+        let is_theirs =
+            |pass: &&crate::pass::PassMeta| Some(&pass.id) != ours.as_ref() && !strays.contains(&pass.id);
+        let mut others = checked.passes.iter().filter(is_theirs);
         if others.clone().any(|pass| pass.is_alive(now) && !known(pass)) {
             self.change(id, Event::ForeignPass).await?;
             return Ok(ClaimAnswer::Stopped);
@@ -378,9 +383,18 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
         Stopped::Seen | Stopped::SubjectBusy(_) => ClaimAnswer::Busy(SOON),
         Stopped::Port(error) => {
             tracing::error!(error = error as &dyn std::error::Error, "a claim could not go on");
-            ClaimAnswer::Unavailable(LATER)
+            ClaimAnswer::Unavailable(pause_after(error))
         }
     }
+}
+
+/// How soon the page may come again after a port failed; never sooner than the other side wants to be asked.
+fn pause_after(error: &PortError) -> u64 {
+    let wanted = match error {
+        PortError::Retry { after, .. } => after.map_or(0, |after| after.as_secs()),
+        PortError::Fatal { .. } => 0,
+    };
+    wanted.max(LATER)
 }
 
 /// What was granted, if this browser may prove its PIN now; otherwise the answer.
