@@ -133,7 +133,11 @@ impl Desk {
         let hash =
             self.ports.pins.hash(pin).await.map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
         self.change_for(id, Some(delivery), Event::PinMinted(hash.clone(), Some(by))).await?;
-        chat.reveal(reply, &card).await?;
+        if let Err(error) = chat.reveal(reply, &card).await {
+            tracing::warn!(request.id = %id, error = &error as &dyn std::error::Error, "a PIN could not be shown");
+            self.whisper(reply, &words::pin_not_shown()).await;
+            return Ok(());
+        }
         match self.change(id, Event::PinSent(hash)).await {
             // Showing it again while the claim is open changes nothing more.
             Ok(_) | Err(Stopped::Refused(Refusal::Moot)) => Ok(()),

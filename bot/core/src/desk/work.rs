@@ -140,16 +140,24 @@ impl Desk {
         self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
     }
 
+    /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
     async fn refresh(&self, request: &Request) -> Result<Done, Stopped> {
         let Some(case) = request.case() else { return Ok(Done::Done) };
+        let mut later = None;
         for posted in &request.posted {
             let Some(candidate) = case.approvers.iter().find(|c| c.human.id == posted.approver) else {
                 continue;
             };
             let card = words::approval(request, case, candidate, self.now());
-            self.chat(&posted.message.chat)?.edit(&posted.message, &card).await?;
+            match self.chat(&posted.message.chat)?.edit(&posted.message, &card).await {
+                Ok(()) => {}
+                Err(retry @ PortError::Retry { .. }) => later = Some(retry),
+                Err(fatal @ PortError::Fatal { .. }) => {
+                    tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "a card could not be edited");
+                }
+            }
         }
-        Ok(Done::Done)
+        later.map_or(Ok(Done::Done), |error| Err(error.into()))
     }
 
     /// A message that can never be brought is given up: the request itself does not hang on it.
