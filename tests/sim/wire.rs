@@ -93,7 +93,8 @@ impl Gate {
         self.0.close();
     }
 
-    async fn wait(&self) {
+    /// Waits until the gate is open.
+    pub(crate) async fn wait(&self) {
         // `acquire` ends with an error once the semaphore is closed: that is the gate opening.
         let _ = self.0.acquire().await;
     }

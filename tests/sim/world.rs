@@ -55,9 +55,14 @@ pub struct Setting {
     pub policy: String,
     /// Further top-level or sectioned TOML.
     pub extra: String,
+    /// How many seconds tapdesk waits for an answer from outside.
+    pub patience: u32,
     /// Replaces parts before the start and after every restart.
-    pub fit: Arc<dyn Fn(&mut Parts) + Send + Sync>,
+    pub fit: Fit,
 }
+
+/// Replaces parts of the program.
+pub type Fit = Arc<dyn Fn(&mut Parts) + Send + Sync>;
 
 /// The world of one story.
 pub struct World {
@@ -112,7 +117,7 @@ notice = ["email", "manager"]
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { policy: USUAL_POLICY.to_owned(), extra: String::new(), fit: Arc::new(|_| {}) }
+        Self { policy: USUAL_POLICY.to_owned(), extra: String::new(), patience: 5, fit: Arc::new(|_| {}) }
     }
 }
 
@@ -259,8 +264,13 @@ impl World {
 
     /// Stops tapdesk and starts it again on the same files, with whole parts.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.restart_with(Arc::new(|_| {})).await
+    }
+
+    /// Stops tapdesk and starts it again on the same files, with other parts.
+    pub async fn restart_with(&mut self, fit: Fit) -> anyhow::Result<()> {
         self.stop_tapdesk().await;
-        self.setting.fit = Arc::new(|_| {});
+        self.setting.fit = fit;
         self.start_tapdesk().await
     }
 
@@ -483,8 +493,8 @@ path = "{files}/tapdesk.db"
 path = "{files}/ledger"
 
 [outbound]
-connect = "2s"
-total = "5s"
+connect = "{connect}s"
+total = "{patience}s"
 retry_pause = "0s"
 
 [security]
@@ -522,6 +532,8 @@ from = "tapdesk <tapdesk@contoso.com>"
 {policy}
 "#,
         extra = setting.extra,
+        connect = setting.patience.min(2),
+        patience = setting.patience,
         tenant = entra.tenant_id,
         client = entra.client_id,
         secret = entra.client_secret(),

@@ -91,6 +91,13 @@ pub fn not_confirmed() -> Card {
     )
 }
 
+/// The window with the PIN did not open.
+#[must_use]
+pub fn pin_not_shown() -> Card {
+    Card::line("The window with the PIN did not open.")
+        .text("Press Show PIN again: that makes a new PIN, and no older one works any more.")
+}
+
 /// The answer to a press that changes nothing.
 #[must_use]
 pub fn refusal(refusal: Refusal) -> Card {

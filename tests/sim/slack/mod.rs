@@ -160,6 +160,13 @@ impl Slack {
         people.into_iter().flat_map(|p| self.unread(&p).into_iter().map(move |m| (p.clone(), m))).collect()
     }
 
+    /// Deletes a message, as an administrator of the workspace may.
+    pub fn delete(&self, message: &Message) {
+        if let Some(message) = self.state().message(&message.channel, &message.ts) {
+            message.is_deleted = true;
+        }
+    }
+
     /// The modal in front of this person.
     #[must_use]
     pub fn modal(&self, user: &Person) -> Option<View> {

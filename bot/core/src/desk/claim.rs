@@ -228,7 +228,8 @@ impl Desk {
             }
         };
         let now = self.now();
-        let ours = self.load(id).await?.request.state.made().map(|pass| pass.id.clone());
+        let stored = self.load(id).await?;
+        let ours = stored.request.state.made().map(|pass| pass.id.clone());
         if let Some(ours) = &ours {
             let alive = checked.passes.iter().any(|pass| pass.id == *ours && pass.is_alive(now));
             if !alive {
@@ -238,7 +239,11 @@ impl Desk {
         }
         let known =
             |pass: &crate::pass::PassMeta| grant.case.foreign.iter().any(|foreign| foreign.id == pass.id);
-        let mut others = checked.passes.iter().filter(|pass| Some(&pass.id) != ours.as_ref());
+        // What an earlier create of ours left behind is not somebody else's.
+        let strays = self.delete_strays(stored.version, &stored.request, &checked.passes).await?;
+        let is_theirs =
+            |pass: &&crate::pass::PassMeta| Some(&pass.id) != ours.as_ref() && !strays.contains(&pass.id);
+        let mut others = checked.passes.iter().filter(is_theirs);
         if others.clone().any(|pass| pass.is_alive(now) && !known(pass)) {
             self.change(id, Event::ForeignPass).await?;
             return Ok(ClaimAnswer::Stopped);
@@ -380,7 +385,7 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
         Stopped::Seen | Stopped::SubjectBusy(_) => ClaimAnswer::Busy(SOON),
         Stopped::Port(error) => {
             tracing::error!(error = error as &dyn std::error::Error, "a claim could not go on");
-            ClaimAnswer::Unavailable(LATER)
+            ClaimAnswer::Unavailable(pause_after(error))
         }
     }
 }
@@ -401,6 +406,15 @@ fn is_at(state: &State, intent: Version) -> bool {
         | State::Revoking { .. }
         | State::Closed { .. } => false,
     }
+}
+
+/// How soon the page may come again after a port failed; never sooner than the other side wants to be asked.
+fn pause_after(error: &PortError) -> u64 {
+    let wanted = match error {
+        PortError::Retry { after, .. } => after.map_or(0, |after| after.as_secs()),
+        PortError::Fatal { .. } => 0,
+    };
+    wanted.max(LATER)
 }
 
 /// What was granted, if this browser may prove its PIN now; otherwise the answer.

@@ -85,17 +85,17 @@ impl Desk {
         };
         let most = self.policy.requests_per_hour;
         let cap = RequesterCap { most, window: Duration::from_hours(1) };
-        let opened = self.ports.store.open(commit, cap, now).await?;
-        let answer = match opened {
-            Opened::New => {
+        let answer = match self.ports.store.open(commit, cap, now).await {
+            Ok(Opened::New) => {
                 (self.ports.tasks_added)();
                 return Ok(Answer::Say(card));
             }
-            Opened::Seen(_) => words::seen_before(),
-            Opened::TooMany => words::too_many_requests(most),
+            Ok(Opened::Seen(_)) => Ok(Answer::Say(words::seen_before())),
+            Ok(Opened::TooMany) => Ok(Answer::Say(words::too_many_requests(most))),
+            Err(error) => Err(error),
         };
         self.supersede(&change.records, now).await?;
-        Ok(Answer::Say(answer))
+        answer
     }
 
     async fn press(
@@ -133,7 +133,11 @@ impl Desk {
         let hash =
             self.ports.pins.hash(pin).await.map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
         self.change_for(id, delivery, Event::PinMinted(hash.clone(), Some(by))).await?;
-        chat.reveal(reply, &card).await?;
+        if let Err(error) = chat.reveal(reply, &card).await {
+            tracing::warn!(request.id = %id, error = &error as &dyn std::error::Error, "a PIN could not be shown");
+            self.whisper(reply, &words::pin_not_shown()).await;
+            return Ok(());
+        }
         match self.change(id, Event::PinSent(hash)).await {
             // Showing it again while the claim is open changes nothing more.
             Ok(_) | Err(Stopped::Refused(Refusal::Moot)) => Ok(()),

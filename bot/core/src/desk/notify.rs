@@ -102,7 +102,10 @@ impl Desk {
         let case = &grant.case;
         let code_route = grant.ticket.code.as_ref().map(|code| code.route);
         let mut reached = 0;
-        for route in case.terms.notice_routes.iter().filter(|route| Some(**route) != code_route) {
+        let routes = case.terms.notice_routes.iter().filter(|route| Some(**route) != code_route);
+        // The owner's own addresses first: were the manager told before, a mailbox that is down would be passed over.
+        let (own, others): (Vec<Route>, Vec<Route>) = routes.partition(|route| route.kind().is_some());
+        for route in own.iter().chain(&others) {
             let brought = match route {
                 Route::Email | Route::Sms => self.mail_or_text(case, *route, message).await,
                 Route::Manager => self.tell_manager(case, told).await,

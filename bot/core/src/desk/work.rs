@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::desk::{Desk, Stopped};
-use crate::ids::PersonId;
+use crate::ids::{PassId, PersonId, Version};
 use crate::ledger::Phase;
 use crate::pass::PassMeta;
 use crate::people::Contact;
@@ -153,16 +153,24 @@ impl Desk {
         self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
     }
 
+    /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
     async fn refresh(&self, request: &Request) -> Result<Done, Stopped> {
         let Some(case) = request.case() else { return Ok(Done::Done) };
+        let mut later = None;
         for posted in &request.posted {
             let Some(candidate) = case.approvers.iter().find(|c| c.human.id == posted.approver) else {
                 continue;
             };
             let card = words::approval(request, case, candidate, self.now());
-            self.chat(&posted.message.chat)?.edit(&posted.message, &card).await?;
+            match self.chat(&posted.message.chat)?.edit(&posted.message, &card).await {
+                Ok(()) => {}
+                Err(retry @ PortError::Retry { .. }) => later = Some(retry),
+                Err(fatal @ PortError::Fatal { .. }) => {
+                    tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "a card could not be edited");
+                }
+            }
         }
-        Ok(Done::Done)
+        later.map_or(Ok(Done::Done), |error| Err(error.into()))
     }
 
     /// A message that can never be brought is given up: the request itself does not hang on it.
@@ -274,13 +282,31 @@ impl Desk {
 
     /// Looks for what creates with unknown outcome left behind, and deletes it.
     async fn sweep(&self, leased: &Leased, request: &Request) -> Result<Done, Stopped> {
-        let Some(grant) = request.grant() else { return Ok(Done::Done) };
-        if let State::Issuing { .. } = request.state {
-            // A look now could take the pass that is just being made for a stray one.
+        let Some(case) = request.case() else { return Ok(Done::Done) };
+        let passes = self.ports.directory.passes(case.subject.id).await?;
+        // As the request is after the look: a pass that it saw may be one that was made and shown meanwhile.
+        let stored = self.load(&request.id).await?;
+        if let State::Issuing { .. } = stored.request.state {
             return Ok(Done::In(TRY_AGAIN));
         }
-        let subject = grant.case.subject.id;
-        let passes = self.ports.directory.passes(subject).await?;
+        let deleted = self.delete_strays(leased.key.version, &stored.request, &passes).await?;
+        let deleted = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
+        self.change(&request.id, Event::Swept(deleted)).await.map(|_| Done::Done)
+    }
+
+    /// Deletes those of `passes` that creates with unknown outcome left behind; `request` was loaded after they were
+    /// listed.
+    pub(super) async fn delete_strays(
+        &self,
+        version: Version,
+        request: &Request,
+        passes: &[PassMeta],
+    ) -> Result<Vec<PassId>, PortError> {
+        let Some(grant) = request.grant() else { return Ok(Vec::new()) };
+        if let State::Issuing { .. } = request.state {
+            // The pass that is just being made would be taken for a stray one.
+            return Ok(Vec::new());
+        }
         let ours = match &request.state {
             // The pass that is being revoked has its own intent and deletion.
             State::Revoking { pass, .. } => Some(pass),
@@ -289,16 +315,18 @@ impl Desk {
         let stray = |pass: &&PassMeta| {
             Some(&pass.id) != ours && grant.loose.iter().any(|loose| left_behind(pass, loose))
         };
-        let mut deleted = 0;
+        let mut deleted = Vec::new();
         for pass in passes.iter().filter(stray) {
             let facts = [("pass", pass.id.as_str()), ("why", "left behind by a create with unknown outcome")];
-            self.record(&request.id, leased.key.version, Phase::Intent, "pass.delete", &facts).await?;
-            self.ports.directory.delete_pass(subject, &pass.id).await?;
-            let facts = [("pass", pass.id.as_str()), ("result", "deleted")];
-            self.record(&request.id, leased.key.version, Phase::Outcome, "pass.delete", &facts).await?;
-            deleted += 1;
+            self.record(&request.id, version, Phase::Intent, "pass.delete", &facts).await?;
+            let outcome = self.ports.directory.delete_pass(grant.case.subject.id, &pass.id).await;
+            let result = if outcome.is_ok() { "deleted" } else { "failed" };
+            let facts = [("pass", pass.id.as_str()), ("result", result)];
+            self.record(&request.id, version, Phase::Outcome, "pass.delete", &facts).await?;
+            outcome?;
+            deleted.push(pass.id.clone());
         }
-        self.change(&request.id, Event::Swept(deleted)).await.map(|_| Done::Done)
+        Ok(deleted)
     }
 
     async fn watch(&self, request: &Request) -> Result<Done, Stopped> {

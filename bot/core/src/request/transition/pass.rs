@@ -1,5 +1,9 @@
 //! How is a pass made, shown, and taken away again?
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::{Applied, Draft, later};
 use crate::ids::PassId;
 use crate::ports::Decline;
@@ -189,7 +193,8 @@ impl Draft<'_> {
             }
             loose.retain(|one| usize::from(one.looks) < SWEEPS.len());
         }
-        let next_look = loose.iter().map(|one| later(one.since, SWEEPS[usize::from(one.looks)])).min();
+        let now = self.now;
+        let next_look = loose.iter().map(|one| one.next_look(now, deleted)).min();
         self.event("pass.looked_for").with_fact("deleted", deleted);
         if let Some(at) = next_look {
             self.task(at.max(self.now), Task::Sweep);
@@ -273,5 +278,15 @@ impl Draft<'_> {
         }
         self.task(grant.ticket.expires_at, Task::LapseTicket);
         self.next.state = State::ClaimOpen(grant);
+    }
+}
+
+impl Loose {
+    /// When to look again. Looks that an outage delayed still lie apart: what lands late lands between them.
+    fn next_look(&self, now: Timestamp, deleted: u32) -> Timestamp {
+        let due = SWEEPS[usize::from(self.looks)];
+        let last = usize::from(self.looks).checked_sub(1).map_or(due, |last| SWEEPS[last]);
+        let apart = if deleted == 0 { due.saturating_sub(last) } else { Duration::ZERO };
+        later(self.since, due).max(later(now, apart))
     }
 }
