@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tapdesk::app::Parts;
 use tapdesk_adapters::ledgers::file::{Disk, FileLedger, Options, RealDisk, Segment};
 use tapdesk_core::ids::{PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::{Head, Phase, Record};
@@ -23,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::wire::{Gate, lock};
-use crate::world::{Setting, World};
+use crate::world::{Fit, Setting, World};
 
 /// How long a story waits for a call that never comes before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,7 +116,8 @@ impl Faults {
     }
 
     /// Puts the faulty wrappers around store and ledger; for [`crate::world::Setting::fit`].
-    pub fn fit(&self) -> Arc<dyn Fn(&mut Parts) + Send + Sync> {
+    #[must_use]
+    pub fn fit(&self) -> Fit {
         let faults = self.clone();
         Arc::new(move |parts| {
             parts.store = Arc::new(FaultyStore { inner: Arc::clone(&parts.store), faults: faults.clone() });
@@ -385,8 +385,10 @@ impl World {
                 // One at a time: the first one holds the folder's lock.
                 parts.ledger = Arc::new(NoLedger);
                 let options = Options { disk: Arc::new(disk.clone()), ..Options::default() };
-                let opened = FileLedger::open(&folder, options, parts.clock.now());
-                parts.ledger = Arc::new(opened.unwrap_or_else(|error| panic!("the ledger: {error}")));
+                // A ledger that does not open stays closed, and tapdesk does not start on it.
+                if let Ok(ledger) = FileLedger::open(&folder, options, parts.clock.now()) {
+                    parts.ledger = Arc::new(ledger);
+                }
             }))
             .await?;
         Ok(world)

@@ -230,6 +230,26 @@ async fn a_create_that_is_forbidden_is_told_to_ada_and_the_permission_is_named()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_may_not_be_ended_are_ended_once_the_permission_is_there() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.entra.withhold("User.RevokeSessions.All");
+    let (code, pin) = world.ticket_for_jane().await?;
+    let browser = world.browser();
+    browser.claims_and_sees(&code, &pin).await?;
+    ensure!(browser.report(&code).await?.state() == "reported");
+    world.advance(Duration::from_mins(3)).await?;
+    ensure!(world.janes_passes() == 0, "the reported pass lives on");
+    ensure!(world.graph.sessions_revoked(&world.jane.person) == 0);
+    world.log_tells("User.RevokeSessions.All")?;
+
+    world.entra.grant(&tapdesk_tests::entra::LEAST_PERMISSIONS);
+    world.entra.revoke_tokens();
+    world.advance(Duration::from_mins(1)).await?;
+    ensure!(world.graph.sessions_revoked(&world.jane.person) == 1);
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_who_left_the_directory_meanwhile_get_nothing_and_decide_nothing() -> anyhow::Result<()> {
     let world = World::start().await?;
     let (code, pin) = world.ticket_for_jane().await?;

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use tapdesk_tests::browser::Browser;
 use tapdesk_tests::graph::Pass;
 use tapdesk_tests::trouble::DELETE;
-use tapdesk_tests::wire::Trouble;
+use tapdesk_tests::wire::{Gate, Trouble};
 use tapdesk_tests::world::World;
 
 /// A claim whose create meets that trouble; the page says that it is unavailable for now.
@@ -29,8 +29,10 @@ fn listed(world: &World) -> Vec<Pass> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_whose_answer_was_lost_is_deleted_and_another_browser_wins() -> anyhow::Result<()> {
     let unreadable = |body: &str| Trouble::HandleThenAnswer(StatusCode::CREATED, body.to_owned());
+    let gate = Gate::closed();
     for trouble in [
         Trouble::DropAnswer,
+        Trouble::HoldAnswer(gate.clone()),
         Trouble::HandleThenAnswer(StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         Trouble::HandleThenAnswer(StatusCode::GATEWAY_TIMEOUT, "<html>".to_owned()),
         unreadable("<html>"),
@@ -49,6 +51,7 @@ async fn a_pass_whose_answer_was_lost_is_deleted_and_another_browser_wins() -> a
         ensure!(world.janes_passes() == 1, "a later look took the pass that Jane has on her screen");
         world.finish_unread().await?;
     }
+    gate.open();
     Ok(())
 }
 
@@ -104,7 +107,7 @@ async fn nothing_is_created_before_the_first_clean_look() -> anyhow::Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_lands_after_the_first_clean_look_is_deleted_by_the_second() -> anyhow::Result<()> {
-    let gate = tapdesk_tests::wire::Gate::closed();
+    let gate = Gate::closed();
     let (world, _, code, pin) = claim_meets(Trouble::HoldRequest(gate.clone())).await?;
     world.settle().await?;
     ensure!(world.browser().status(&code).await?.state() == "open", "the first look was clean");
@@ -119,7 +122,7 @@ async fn a_create_that_lands_after_the_first_clean_look_is_deleted_by_the_second
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_pass_of_ours_is_not_taken_for_somebody_elses() -> anyhow::Result<()> {
-    let gate = tapdesk_tests::wire::Gate::closed();
+    let gate = Gate::closed();
     let (world, browser, code, pin) = claim_meets(Trouble::HoldRequest(gate.clone())).await?;
     world.settle().await?;
     gate.open();
@@ -138,7 +141,7 @@ async fn a_late_pass_of_ours_is_not_taken_for_somebody_elses() -> anyhow::Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_lands_when_jane_already_has_a_newer_pass_is_deleted() -> anyhow::Result<()> {
-    let gate = tapdesk_tests::wire::Gate::closed();
+    let gate = Gate::closed();
     let (world, _, code, pin) = claim_meets(Trouble::HoldRequest(gate.clone())).await?;
     world.settle().await?;
     world.jane_gets_her_pass(&code, &pin).await?;
@@ -151,6 +154,31 @@ async fn a_create_that_lands_when_jane_already_has_a_newer_pass_is_deleted() -> 
     ensure!(late[0].id != world.graph.passes()[0].id, "the late pass did not replace the newer one");
     world.advance(Duration::from_mins(6)).await?;
     world.hears(&world.ada, "is over")?;
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_after_a_minute_is_shown_to_nobody() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let gate = world.graph.wire.hold_answer(&world.create());
+    let browser = world.browser();
+    let meanwhile = async {
+        world.graph.wire.arrived(&world.create(), 1).await;
+        world.hands.turn(Duration::from_secs(61));
+        let mut rounds = 0;
+        while world.tapdesk()?.worker.tick().await? > 0 {
+            rounds += 1;
+            ensure!(rounds < 50, "there was always another task due");
+        }
+        ensure!(world.janes_passes() == 0, "the pass that nobody waits for lives on");
+        gate.open();
+        Ok(())
+    };
+    let (answer, checked) = tokio::join!(world.claim_gets(&browser, &code, &pin, "busy"), meanwhile);
+    checked?;
+    answer?;
+    world.jane_gets_her_pass(&code, &pin).await?;
     world.finish_unread().await
 }
 
@@ -216,7 +244,7 @@ async fn a_ticket_that_runs_out_while_nothing_is_known_still_gets_its_pass_delet
 
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_that_an_outage_delayed_still_lie_minutes_apart() -> anyhow::Result<()> {
-    let gate = tapdesk_tests::wire::Gate::closed();
+    let gate = Gate::closed();
     let (world, _, code, _) = claim_meets(Trouble::HoldRequest(gate.clone())).await?;
     world.graph.fail(&world.list(), usize::MAX, StatusCode::SERVICE_UNAVAILABLE);
     world.advance(Duration::from_mins(6)).await?;
