@@ -7,6 +7,7 @@ pub mod entra;
 pub mod graph;
 pub mod logs;
 pub mod people;
+pub mod scene;
 pub mod slack;
 pub mod smtp;
 pub mod tales;
