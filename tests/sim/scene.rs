@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use axum::http::Method;
 use tapdesk::config::Config;
+use tapdesk_core::policy::Policy;
 
 use crate::browser::Answer;
 use crate::people::Company;
@@ -63,6 +64,11 @@ pub fn rulebook(head: &str, rules: &[&str]) -> String {
     who_is_who(&text)
 }
 
+/// The policy that a `[policy]` section says, whether it can be used or not.
+pub fn policy_of(section: &str) -> anyhow::Result<Policy> {
+    Ok(Config::parse("policy.toml", &format!("{NOTHING_BUT_A_POLICY}{section}"))?.policy)
+}
+
 /// A line that somebody reads, without the six characters that tell requests apart.
 #[must_use]
 pub fn said(text: &str) -> String {
@@ -105,7 +111,7 @@ impl World {
 
     /// The same with another policy.
     pub async fn restart_under(&mut self, policy: &str) -> anyhow::Result<()> {
-        let policy = Config::parse("policy.toml", &format!("{NOTHING_BUT_A_POLICY}{policy}"))?.policy;
+        let policy = policy_of(policy)?;
         let faults = policy.faults();
         ensure!(faults.is_empty(), "the policy of the story cannot be used: {faults:#?}");
         self.restart_with(|config| config.policy = policy).await

@@ -5,4 +5,7 @@ mod asking;
 mod contacts;
 mod main_path;
 mod people;
+mod policy;
 mod privileged;
+mod recheck;
+mod words_seen;
