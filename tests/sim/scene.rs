@@ -8,7 +8,6 @@ use axum::http::Method;
 use tapdesk::config::Config;
 use tapdesk_core::policy::Policy;
 
-use crate::browser::Answer;
 use crate::people::Company;
 use crate::wire::Exchange;
 use crate::world::{Colleague, Setting, World};
@@ -192,11 +191,10 @@ impl World {
     }
 
     /// Jane tries code and PIN, is turned away for good, Ada is told why, and Graph was never asked for a pass.
-    pub async fn claim_is_refused(&self, ticket: &(String, String), words: &str) -> anyhow::Result<Answer> {
+    pub async fn claim_is_refused(&self, ticket: &(String, String), words: &str) -> anyhow::Result<()> {
         let answer = self.browser().claim(&ticket.0, &ticket.1).await?;
         ensure!(answer.state() == "refused", "not refused: {answer:?}");
-        self.is_over_without_a_pass(ticket, words).await?;
-        Ok(answer)
+        self.is_over_without_a_pass(ticket, words).await
     }
 
     /// A refused claim has ended the request: no pass, Ada knows why, and the ticket is worth nothing any more.

@@ -45,7 +45,7 @@ const CHANGES: [Case; 15] = [
     (
         "passes are for others only",
         |world| {
-            world.graph.policy(|policy| policy.include = vec![Target::Group(world.oncall.id().to_owned())])
+            world.graph.policy(|policy| policy.include = vec![Target::Group(world.oncall.id().to_owned())]);
         },
         POLICY_OFF,
     ),
