@@ -10,6 +10,7 @@ pub mod graph;
 pub mod logs;
 pub mod patience;
 pub mod people;
+pub mod scene;
 pub mod slack;
 pub mod smtp;
 pub mod tales;

@@ -95,7 +95,7 @@ pub struct World {
     /// tapdesk's own files.
     pub files: TempDir,
     setting: Setting,
-    config: Config,
+    pub(crate) config: Config,
     running: Option<Running>,
     http: reqwest::Client,
     logs: Logs,

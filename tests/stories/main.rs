@@ -1,13 +1,21 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
+mod approving;
+mod asking;
 mod bad_disk;
+mod contacts;
 mod courier_trouble;
 mod fail_closed;
 mod graph_trouble;
 mod killed;
 mod main_path;
+mod people;
+mod policy;
+mod privileged;
 mod real_browser;
+mod recheck;
 mod record_before_action;
 mod slack_trouble;
 mod token_trouble;
 mod unknown_outcome;
+mod words_seen;

@@ -58,7 +58,7 @@ pub(super) async fn privileges(graph: &Graph, person: PersonId) -> Result<Privil
 async fn memberships(graph: &Graph, person: PersonId) -> Result<Memberships, PortError> {
     let url = graph.address(
         &["users", &person.to_string(), "transitiveMemberOf"],
-        "$select=id,isAssignableToRole,roleTemplateId&$top=999",
+        "$select=id,isAssignableToRole,securityEnabled,roleTemplateId&$top=999",
     );
     let call = Call::get(url, "/users/{id}/transitiveMemberOf", MEMBERSHIPS);
     let odd = unreadable(&call);
@@ -66,8 +66,10 @@ async fn memberships(graph: &Graph, person: PersonId) -> Result<Memberships, Por
 }
 
 async fn owns_group(graph: &Graph, person: PersonId) -> Result<bool, PortError> {
-    let url = graph
-        .address(&["users", &person.to_string(), "ownedObjects"], "$select=id,isAssignableToRole&$top=999");
+    let url = graph.address(
+        &["users", &person.to_string(), "ownedObjects"],
+        "$select=id,isAssignableToRole,securityEnabled&$top=999",
+    );
     let call = Call::get(url, "/users/{id}/ownedObjects", OWNED);
     let odd = unreadable(&call);
     read_owned(&graph.all::<Value>(call).await?).ok_or(odd)
@@ -141,8 +143,11 @@ fn read_owned(entries: &[Value]) -> Option<bool> {
     Some(owns)
 }
 
-/// Graph answers `null` for "no"; it leaves the field out of the stub of a group that the app may not read.
+/// Graph answers `null` for "no", and `null` for everything about a group that the app may not read ("limited
+/// information returned for inaccessible member objects", January 2026). Every group is security-enabled or not, so
+/// that one tells the two apart.
 fn is_role_assignable(group: &Value) -> Option<bool> {
+    group.get("securityEnabled")?.as_bool()?;
     match group.get("isAssignableToRole")? {
         Value::Null => Some(false),
         other => other.as_bool(),
@@ -167,7 +172,8 @@ mod tests {
     const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 
     fn group(assignable: &Value) -> Value {
-        json!({"@odata.type": "#microsoft.graph.group", "id": GROUP, "isAssignableToRole": assignable})
+        json!({"@odata.type": "#microsoft.graph.group", "id": GROUP, "securityEnabled": true,
+            "isAssignableToRole": assignable})
     }
 
     #[test]
@@ -189,6 +195,8 @@ mod tests {
     fn an_entry_that_cannot_be_judged_is_an_error() {
         for entry in [
             json!({"@odata.type": "#microsoft.graph.group", "id": GROUP}),
+            json!({"@odata.type": "#microsoft.graph.group", "id": GROUP, "securityEnabled": null,
+                "isAssignableToRole": null}),
             group(&json!("yes")),
             json!({"@odata.type": "#microsoft.graph.directoryRole", "id": GROUP}),
             json!({"@odata.type": "#microsoft.graph.novelty", "id": GROUP}),

@@ -274,13 +274,15 @@ impl Rule {
     pub fn tolerates(&self, privileges: &crate::people::Privileges, management_restricted: bool) -> bool {
         let tolerated = |role: &RoleId| self.allow_privileged.contains(role) || is_manageable(*role);
         let listed = |roles: &[RoleId]| roles.iter().all(tolerated);
-        // A role-assignable group exists to give roles; without naming a role, a rule cannot mean its members.
-        let group_tolerated = !privileges.in_role_assignable_group && !privileges.owns_role_assignable_group
-            || privileges
-                .roles
-                .iter()
-                .chain(&privileges.eligible)
-                .any(|role| self.allow_privileged.contains(role));
+        // A role-assignable group exists to give roles; without naming a role, a rule cannot mean its members. Its
+        // owners can make themselves members, and which roles that would give them was not looked up.
+        let group_tolerated = !privileges.owns_role_assignable_group
+            && (!privileges.in_role_assignable_group
+                || privileges
+                    .roles
+                    .iter()
+                    .chain(&privileges.eligible)
+                    .any(|role| self.allow_privileged.contains(role)));
         !management_restricted && group_tolerated && listed(&privileges.roles) && listed(&privileges.eligible)
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn view(view: &Value, errors: &[(String, String)], names: &Names) -> 
     lines.join("\n")
 }
 
-/// A text object as a person reads it.
+/// A text object as a person reads it. Slack keeps plain text with its entities too (slackapi/bolt-python#513).
 pub(super) fn text(object: &Value, names: &Names) -> String {
     let raw = object["text"].as_str().unwrap_or_default();
-    if object["type"] == "mrkdwn" { mrkdwn(raw, names) } else { raw.to_owned() }
+    if object["type"] == "mrkdwn" { mrkdwn(raw, names) } else { entities(raw) }
 }
 
 /// Slack's markup as a person reads it: `<@U1>`, `<!channel>` and `<url|label>` are drawn, entities are decoded.

@@ -11,7 +11,8 @@ use crate::policy::{Approver, Circumstances, Route, Rule, assign};
 use crate::ports::{Chat, PortError, Vouched};
 use crate::request::{Candidate, Case, Grant, Reason, Request, Terms, Whom};
 
-/// At most so many people are asked about one request; a larger group is asked in part.
+/// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
+/// large group does not keep away those whom another approval needs.
 const MOST_ASKED: usize = 25;
 
 /// What a look-up brings: facts, a reason to refuse, or a failed look-up.
@@ -213,12 +214,15 @@ impl Desk {
             let mut slot = Vec::new();
             for person in self.meant(&alternatives.0, manager).await? {
                 let separate = person.id != requester.id && person.id != subject.id;
+                if slot.len() >= MOST_ASKED {
+                    break;
+                }
                 if !separate || !person.enabled || !person.member || slot.contains(&person.id) {
                     continue;
                 }
                 let asked = candidates.iter().any(|candidate| candidate.human.id == person.id);
                 if !asked {
-                    if candidates.len() >= MOST_ASKED || self.has_enough_prompts(person.id).await? {
+                    if self.has_enough_prompts(person.id).await? {
                         continue;
                     }
                     let Some(account) = self.account_of(&person, usable).await? else { continue };

@@ -266,7 +266,7 @@ fn a_privileged_subject_is_tolerated_only_by_name() {
         (owner(held(&[])), false, false, false),
         (member(held(&[manageable])), false, false, false),
         (member(held(&[global])), false, false, true),
-        (owner(could(&[global])), false, false, true),
+        (owner(could(&[global])), false, false, false),
         (member(held(&[global, other])), false, false, false),
         (held(&[]), true, false, false),
         (held(&[global]), true, false, false),
