@@ -396,7 +396,10 @@ impl Config {
             fault("outbound", "total is at most 20s, and connect at most total");
         }
         if self.worker.lease < 2 * self.outbound.total || self.worker.lease > Duration::from_mins(10) {
-            fault("worker.lease", "at least twice outbound.total, so that a task can end in it, and at most 10m");
+            fault(
+                "worker.lease",
+                "at least twice outbound.total, so that a task can end in it, and at most 10m",
+            );
         }
         for rule in &self.policy.rules {
             let key = format!("policy.rule \"{}\"", rule.name);

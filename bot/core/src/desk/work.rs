@@ -293,9 +293,11 @@ impl Desk {
         for pass in passes.iter().filter(stray) {
             let facts = [("pass", pass.id.as_str()), ("why", "left behind by a create with unknown outcome")];
             self.record(&request.id, leased.key.version, Phase::Intent, "pass.delete", &facts).await?;
-            self.ports.directory.delete_pass(subject, &pass.id).await?;
-            let facts = [("pass", pass.id.as_str()), ("result", "deleted")];
+            let outcome = self.ports.directory.delete_pass(subject, &pass.id).await;
+            let result = if outcome.is_ok() { "deleted" } else { "unknown" };
+            let facts = [("pass", pass.id.as_str()), ("result", result)];
             self.record(&request.id, leased.key.version, Phase::Outcome, "pass.delete", &facts).await?;
+            outcome?;
             deleted += 1;
         }
         self.change(&request.id, Event::Swept(deleted)).await.map(|_| Done::Done)
