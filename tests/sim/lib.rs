@@ -9,6 +9,7 @@ pub mod graph;
 pub mod logs;
 pub mod patience;
 pub mod people;
+pub mod process;
 pub mod slack;
 pub mod smtp;
 pub mod tales;

@@ -2,3 +2,5 @@
 
 mod killed;
 mod main_path;
+mod process;
+mod restarts;
