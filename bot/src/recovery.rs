@@ -3,14 +3,17 @@
 //! The store names the ledger line that its last commit stands on. A ledger without that line was cut, restored from an
 //! older copy or rewritten: nothing starts on it. Lines whose change never reached the store belong to a tapdesk that was
 //! killed between the two; they are written off here, so that an auditor reads no approval that never counted. An
-//! intent whose change was stored is not looked at: its tasks find out what became of it.
+//! intent whose change was stored is left to its tasks, which find out what became of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tapdesk_adapters::ledgers::file::{self, Entry, VerifyError};
 use tapdesk_core::ids::{RequestId, Version};
-use tapdesk_core::ledger::{Phase, Record};
+use tapdesk_core::ledger::{Head, Phase, Record};
+use tapdesk_core::ports::{PortError, Stored};
+use tapdesk_core::request::State;
 
 use crate::app::Parts;
 use crate::config::Config;
@@ -39,46 +42,77 @@ pub(crate) async fn recover(config: &Config, parts: &Parts) -> anyhow::Result<()
         ),
         read => read.context("[ledger]")?,
     };
-    // A request that is gone was forgotten, unless that cannot be yet.
-    let now = parts.clock.now();
-    let forgotten = now.saturating_sub(config.store.keep_closed).unwrap_or(jiff::Timestamp::MIN);
-    let mut versions: BTreeMap<RequestId, Option<Version>> = BTreeMap::new();
-    let mut lost = Vec::new();
-    for Entry { seq, record } in standing(entries) {
-        let (Some(id), Some(version)) = (&record.request, record.version) else { continue };
-        let stored = match versions.get(id) {
-            Some(known) => *known,
-            None => parts.store.load(id).await.context("[store]")?.map(|stored| stored.version),
-        };
-        versions.insert(id.clone(), stored);
-        let is_lost = match stored {
-            Some(stored) => version > stored,
-            None => seq > anchor.seq || record.at > forgotten,
-        };
-        if is_lost {
-            lost.push(record.superseded(now));
-        }
-    }
-    if !lost.is_empty() {
-        tracing::warn!(ledger.lines = lost.len(), "lines of changes that were never stored are written off");
-        parts.ledger.append(lost).await.context("[ledger]")?;
+    let lines = write_off(parts, entries, &anchor, config.store.keep_closed).await.context("[store]")?;
+    if !lines.is_empty() {
+        tracing::warn!(ledger.lines = lines.len(), "what a killed tapdesk had begun is written off");
+        parts.ledger.append(lines).await.context("[ledger]")?;
     }
     Ok(())
 }
 
-/// Intents and events that nothing has superseded.
-fn standing(entries: Vec<Entry>) -> Vec<Entry> {
-    let same = |a: &Record, b: &Record| a.request == b.request && a.version == b.version && a.what == b.what;
-    let mut standing: Vec<Entry> = Vec::new();
-    for entry in entries {
-        if entry.record.is_superseding() {
-            // The newest: older ones of that version were superseded before it was written.
-            if let Some(place) = standing.iter().rposition(|open| same(&open.record, &entry.record)) {
-                standing.remove(place);
+/// The outcomes that the killed tapdesk could not write.
+async fn write_off(
+    parts: &Parts,
+    entries: Vec<Entry>,
+    anchor: &Head,
+    keep_closed: Duration,
+) -> Result<Vec<Record>, PortError> {
+    let now = parts.clock.now();
+    // A request that is gone was forgotten, unless that cannot be yet.
+    let forgotten = now.saturating_sub(keep_closed).unwrap_or(jiff::Timestamp::MIN);
+    let mut requests: BTreeMap<RequestId, Option<Stored>> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for Entry { seq, record } in unanswered(entries) {
+        let (Some(id), Some(version)) = (&record.request, record.version) else { continue };
+        if !requests.contains_key(id) {
+            requests.insert(id.clone(), parts.store.load(id).await?);
+        }
+        match requests.get(id).and_then(Option::as_ref) {
+            Some(stored) if version > stored.version => lines.push(record.superseded(now)),
+            // A look for stray passes died over a deletion. It comes again, and what it finds gone it does not mention.
+            Some(stored) if is_deletion(&record) && !is_covered(&stored.request.state, version) => {
+                lines.push(record.outcome(now, "unknown"));
             }
-        } else if matches!(entry.record.phase, Phase::Intent | Phase::Event) {
-            standing.push(entry);
+            None if seq > anchor.seq || record.at > forgotten => lines.push(record.superseded(now)),
+            Some(_) | None => {}
         }
     }
-    standing
+    Ok(lines)
+}
+
+/// Intents and events that no outcome follows.
+fn unanswered(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut open: Vec<Entry> = Vec::new();
+    for entry in entries {
+        let Entry { record, .. } = &entry;
+        let same = |other: &Record| {
+            other.request == record.request && other.version == record.version && other.what == record.what
+        };
+        match record.phase {
+            Phase::Intent | Phase::Event => open.push(entry),
+            Phase::Outcome if record.is_superseding() => {
+                // The newest: older ones of that version were superseded before it was written.
+                if let Some(place) = open.iter().rposition(|open| same(&open.record)) {
+                    open.remove(place);
+                }
+            }
+            Phase::Outcome => {
+                let pass = record.facts.get("pass");
+                open.retain(|open| {
+                    let about = open.record.facts.get("pass");
+                    !(same(&open.record) && (about.is_none() || about == pass))
+                });
+            }
+        }
+    }
+    open
+}
+
+fn is_deletion(record: &Record) -> bool {
+    record.phase == Phase::Intent && record.what == "pass.delete"
+}
+
+/// Whether the state itself sees to the intent of that version.
+fn is_covered(state: &State, version: Version) -> bool {
+    matches!(state, State::Revoking { intent, .. } if *intent == version)
 }

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod logs;
 pub mod patience;
 pub mod people;
+pub mod process;
 pub mod scene;
 pub mod slack;
 pub mod smtp;

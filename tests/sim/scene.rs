@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Stops tapdesk, changes its configuration, and starts it again on the same files.
-    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) -> anyhow::Result<()> {
+    pub async fn restart_configured(&mut self, change: impl FnOnce(&mut Config)) -> anyhow::Result<()> {
         self.stop_tapdesk().await;
         change(&mut self.config);
         self.start_tapdesk().await
@@ -113,7 +113,7 @@ impl World {
         let policy = policy_of(policy)?;
         let faults = policy.faults();
         ensure!(faults.is_empty(), "the policy of the story cannot be used: {faults:#?}");
-        self.restart_with(|config| config.policy = policy).await
+        self.restart_configured(|config| config.policy = policy).await
     }
 
     /// Somebody types a command, everybody works, and the sender reads everything that came of it for them.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use tapdesk::app::{self, Parts, Running};
 use tapdesk::config::Config;
-use tapdesk::system::SystemEntropy;
+use tapdesk::system::{SystemClock, SystemEntropy};
 use tapdesk_adapters::http;
 use tapdesk_core::ports::Clock;
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ pub const SECURITY: &str = "soc@contoso.com";
 
 /// The clock of the world.
 #[derive(Clone)]
-pub struct Hands(Arc<Mutex<Timestamp>>);
+pub struct Hands(Arc<Mutex<Option<Timestamp>>>);
 
 /// A person of the story: in the directory and in the chat.
 #[derive(Clone)]
@@ -96,6 +96,7 @@ pub struct World {
     pub files: TempDir,
     setting: Setting,
     pub(crate) config: Config,
+    config_text: String,
     running: Option<Running>,
     http: reqwest::Client,
     logs: Logs,
@@ -125,17 +126,27 @@ impl Hands {
     /// The time that the world shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        *lock(&self.0)
+        lock(&self.0).unwrap_or_else(|| SystemClock.now())
     }
 
     /// Moves the time on, without letting anybody act.
     pub fn turn(&self, by: Duration) {
-        let mut now = lock(&self.0);
-        *now = now.saturating_add(by).unwrap_or(*now);
+        let now = self.now();
+        self.set(now.saturating_add(by).unwrap_or(now));
+    }
+
+    /// Lets the time go as fast as the machine's, for a tapdesk in a process of its own.
+    pub fn run(&self) {
+        *lock(&self.0) = None;
+    }
+
+    /// Stops the time where it is.
+    pub fn stop(&self) {
+        self.set(self.now());
     }
 
     fn set(&self, at: Timestamp) {
-        *lock(&self.0) = at;
+        *lock(&self.0) = Some(at);
     }
 }
 
@@ -153,9 +164,16 @@ impl World {
 
     /// A world with another setting.
     pub async fn with(setting: Setting) -> anyhow::Result<Self> {
+        let mut world = Self::without_tapdesk(setting).await?;
+        world.start_tapdesk().await?;
+        Ok(world)
+    }
+
+    /// A world in which tapdesk does not run yet.
+    pub async fn without_tapdesk(setting: Setting) -> anyhow::Result<Self> {
         tapdesk::system::install_crypto_provider();
         let logs = Logs::capture();
-        let hands = Hands(Arc::new(Mutex::new("2026-11-23T10:00:00Z".parse()?)));
+        let hands = Hands(Arc::new(Mutex::new(Some("2026-11-23T10:00:00Z".parse()?))));
         let now: crate::Now = {
             let hands = hands.clone();
             Arc::new(move || hands.now())
@@ -183,7 +201,7 @@ impl World {
             .replace("{helpdesk}", helpdesk.id())
             .replace("{oncall}", oncall.id());
         let config = Config::parse("world.toml", &text)?;
-        let mut world = Self {
+        Ok(Self {
             hands,
             company,
             entra,
@@ -200,12 +218,11 @@ impl World {
             files,
             setting,
             config,
+            config_text: text,
             running: None,
             http: http::client(http::Limits::default())?,
             logs,
-        };
-        world.start_tapdesk().await?;
-        Ok(world)
+        })
     }
 
     /// Another colleague, known to directory and chat.
@@ -222,6 +239,12 @@ impl World {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The same as the file that an administrator would have written.
+    #[must_use]
+    pub fn config_text(&self) -> &str {
+        &self.config_text
     }
 
     /// Where people and webhooks reach tapdesk.

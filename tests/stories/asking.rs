@@ -161,7 +161,9 @@ async fn a_mentioned_subject_whom_slack_does_not_vouch_for_is_asked_for_by_addre
 #[tokio::test(flavor = "multi_thread")]
 async fn without_trust_in_slacks_addresses_nobody_is_identified() -> anyhow::Result<()> {
     let mut world = World::start().await?;
-    world.restart_with(|config| config.slack.iter_mut().for_each(|slack| slack.trust_email = false)).await?;
+    world
+        .restart_configured(|config| config.slack.iter_mut().for_each(|slack| slack.trust_email = false))
+        .await?;
     world.is_refused(&world.ada, &world.jane, "does not trust addresses from this chat").await?;
     ensure!(world.graph.wire.seen().is_empty(), "the directory was asked");
     world.finish().await

@@ -13,22 +13,25 @@ const AT_ONCE: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_any_two_effects_of_a_good_day_nothing_is_lost() -> anyhow::Result<()> {
-    kill_at_each_effect(Day::Good).await
+    kill_at_each_effect(Day::Good, "ledger.append").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_any_two_effects_of_a_bad_day_nothing_is_lost() -> anyhow::Result<()> {
-    kill_at_each_effect(Day::Bad).await
+    // Until the first create both days are the same.
+    kill_at_each_effect(Day::Bad, "directory.create_pass").await
 }
 
-/// Counts the effects of the undisturbed day, then dies before and after each of them.
-async fn kill_at_each_effect(day: Day) -> anyhow::Result<()> {
+/// Counts the effects of the undisturbed day, then dies before and after each of them, beginning with the first `from`.
+async fn kill_at_each_effect(day: Day, from: &str) -> anyhow::Result<()> {
     let counting = Fuse::counting();
     Patience::tell(counting.clone(), day).await.context("without any death")?;
     let effects = counting.effects();
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut deaths = JoinSet::new();
-    for (n, effect) in (1..).zip(effects.clone()) {
+    let mut killed = 0;
+    for (n, effect) in (1..).zip(effects.clone()).skip_while(|(_, effect)| *effect != from) {
+        killed += 1;
         for death in [Death::Before, Death::After] {
             let place = Arc::clone(&places).acquire_owned().await?;
             deaths.spawn(async move {
@@ -45,6 +48,6 @@ async fn kill_at_each_effect(day: Day) -> anyhow::Result<()> {
         .filter_map(|told| told.err().map(|error| format!("{error:#}")))
         .collect();
     anyhow::ensure!(failed.is_empty(), "{} deaths were not survived:\n{}", failed.len(), failed.join("\n"));
-    eprintln!("kill matrix: {} effects × 2, all recovered", effects.len());
+    eprintln!("kill matrix: {killed} effects × 2, all recovered");
     Ok(())
 }

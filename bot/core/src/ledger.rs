@@ -94,7 +94,13 @@ impl Record {
     /// The line which says that this one does not count: the change that it belongs to was never stored.
     #[must_use]
     pub fn superseded(&self, now: Timestamp) -> Self {
-        Self { at: now, phase: Phase::Outcome, ..self.clone() }.with("result", SUPERSEDED)
+        self.outcome(now, SUPERSEDED)
+    }
+
+    /// The line which says what became of this one.
+    #[must_use]
+    pub fn outcome(&self, now: Timestamp, result: &str) -> Self {
+        Self { at: now, phase: Phase::Outcome, ..self.clone() }.with("result", result)
     }
 
     /// Whether it says that another line does not count.

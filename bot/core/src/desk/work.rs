@@ -320,7 +320,7 @@ impl Desk {
             let facts = [("pass", pass.id.as_str()), ("why", "left behind by a create with unknown outcome")];
             self.record(&request.id, version, Phase::Intent, "pass.delete", &facts).await?;
             let outcome = self.ports.directory.delete_pass(grant.case.subject.id, &pass.id).await;
-            let result = if outcome.is_ok() { "deleted" } else { "failed" };
+            let result = if outcome.is_ok() { "deleted" } else { "unknown" };
             let facts = [("pass", pass.id.as_str()), ("result", result)];
             self.record(&request.id, version, Phase::Outcome, "pass.delete", &facts).await?;
             outcome?;

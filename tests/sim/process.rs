@@ -1,0 +1,186 @@
+//! What if tapdesk is a process of its own: started from its configuration file, killed, told to stop?
+//!
+//! Time is real there, so that what a story waits for has to come soon.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::wire::lock;
+use crate::world::World;
+
+/// How long a story waits for a process before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `tapdesk serve`, running.
+pub struct Process {
+    /// The public listener.
+    pub base: Url,
+    /// The admin listener.
+    pub admin_base: Url,
+    child: Child,
+    said: Said,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it complained about.
+    pub err: String,
+}
+
+/// The lines on standard error so far.
+#[derive(Clone)]
+struct Said {
+    lines: Arc<Mutex<Vec<String>>>,
+    changed: watch::Receiver<()>,
+}
+
+impl World {
+    /// Writes the configuration file, with whatever `change` makes of it.
+    pub fn write_config(&self, change: impl FnOnce(String) -> String) -> anyhow::Result<PathBuf> {
+        let path = self.files.path().join("tapdesk.toml");
+        std::fs::write(&path, change(self.config_text().to_owned()))?;
+        Ok(path)
+    }
+
+    /// Starts tapdesk as a process on the machine's time; tasks of a killed one come again after two seconds.
+    pub async fn start_process(&self) -> anyhow::Result<Process> {
+        self.hands.run();
+        let config = self.write_config(|text| {
+            text.replace("total = \"5s\"", "total = \"1s\"").replace("connect = \"2s\"", "connect = \"1s\"")
+                + "\n[worker]\nlease = \"2s\"\n"
+        })?;
+        let process = Process::start(&config).await?;
+        self.slack.attach(process.base.clone());
+        Ok(process)
+    }
+
+    /// Goes on with tapdesk inside the story, on the files that the process left, and on manual time.
+    pub async fn take_over(&mut self) -> anyhow::Result<()> {
+        self.hands.stop();
+        self.start_tapdesk().await
+    }
+}
+
+impl Process {
+    /// Starts `tapdesk serve` and waits until it listens.
+    pub async fn start(config: &Path) -> anyhow::Result<Self> {
+        let mut child = command(config).await?.arg("serve").kill_on_drop(true).spawn()?;
+        let stderr = child.stderr.take().context("standard error is not piped")?;
+        let said = Said::listen(stderr);
+        let Some(line) = said.hears("tapdesk is listening").await else {
+            anyhow::bail!("tapdesk does not listen: {:#?}", lock(&said.lines));
+        };
+        let address = |name: &str| {
+            let rest = line.split_once(&format!("{name}=")).with_context(|| line.clone())?.1;
+            let address = rest.split_whitespace().next().unwrap_or_default();
+            Url::parse(&format!("http://{address}/")).context("an address")
+        };
+        Ok(Self { base: address(" address")?, admin_base: address("admin_address")?, child, said })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the process is gone")
+    }
+
+    /// Kills it as a power cut does.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("the process cannot be killed")
+    }
+
+    /// Tells it to stop, as the service manager does.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.id()?)?;
+        let pid = Pid::from_raw(id).context("no process id")?;
+        kill_process(pid, Signal::TERM).context("SIGTERM")
+    }
+
+    /// Waits until it logs a line with that part.
+    pub async fn says(&self, part: &str) -> anyhow::Result<String> {
+        let line = self.said.hears(part).await;
+        line.with_context(|| format!("it did not say {part:?}, but {:#?}", lock(&self.said.lines)))
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ends(mut self) -> anyhow::Result<ExitStatus> {
+        Ok(timeout(PATIENCE, self.child.wait()).await.context("the process does not end")??)
+    }
+}
+
+/// Runs a command of tapdesk to its end.
+pub async fn run(config: &Path, arguments: &[&str]) -> anyhow::Result<Ended> {
+    let running = command(config).await?.args(arguments).kill_on_drop(true).spawn()?;
+    let output =
+        timeout(PATIENCE, running.wait_with_output()).await.context("the command does not end")??;
+    Ok(Ended {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+async fn command(config: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(binary().await?);
+    command.arg("--config").arg(config).env_remove("RUST_LOG").env_remove("TAPDESK_CONFIG");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+/// The program next to the test executable. `tests/run` builds it; whoever runs the stories alone need not think of it.
+async fn binary() -> anyhow::Result<PathBuf> {
+    static BUILT: tokio::sync::OnceCell<PathBuf> = tokio::sync::OnceCell::const_new();
+    let built = BUILT.get_or_try_init(|| async {
+        let test = std::env::current_exe()?;
+        let profile = test.ancestors().nth(2).context("the test is not in target/<profile>/deps")?;
+        let path = profile.join("tapdesk");
+        if !path.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--quiet", "--package", "tapdesk"]);
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            ensure!(cargo.status().await?.success(), "tapdesk cannot be built");
+        }
+        Ok(path)
+    });
+    built.await.cloned()
+}
+
+impl Said {
+    fn listen(stderr: tokio::process::ChildStderr) -> Self {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (tell, changed) = watch::channel(());
+        let kept = Arc::clone(&lines);
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = reader.next_line().await {
+                lock(&kept).push(line);
+                tell.send_replace(());
+            }
+        });
+        Self { lines, changed }
+    }
+
+    async fn hears(&self, part: &str) -> Option<String> {
+        let find = || lock(&self.lines).iter().find(|line| line.contains(part)).cloned();
+        let mut changed = self.changed.clone();
+        // An error means that the process closed its standard error: what was said was said.
+        let _ = timeout(PATIENCE, changed.wait_for(|()| find().is_some())).await;
+        find()
+    }
+}

@@ -1,0 +1,145 @@
+//! tapdesk is stopped and started again while something waits: no timer is lost.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tapdesk_adapters::ledgers::file::{FileLedger, Options};
+use tapdesk_core::ledger::Record;
+use tapdesk_core::ports::Ledger as _;
+use tapdesk_tests::wire::Trouble;
+use tapdesk_tests::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_nobody_decides_lapses_across_a_restart() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.everybody_reads();
+    world.advance(Duration::from_hours(2)).await?;
+    world.restart().await?;
+    world.advance(Duration::from_mins(119)).await?;
+    world.card(&world.mary, "Approve")?;
+    world.reads(&world.ada);
+    world.advance(Duration::from_mins(2)).await?;
+    ensure!(world.card(&world.mary, "Approve").is_err(), "a lapsed request still has a button");
+    ensure!(!world.reads(&world.ada).is_empty(), "Ada was not told");
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_runs_out_across_a_restart() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    world.advance(Duration::from_mins(20)).await?;
+    world.restart().await?;
+    ensure!(world.browser().status(&code).await?.state() == "open");
+    world.advance(Duration::from_mins(11)).await?;
+    let answer = world.browser().claim(&code, &pin).await?;
+    ensure!(answer.passcode().is_err() && answer.state() != "wrong_pin", "{answer:?}");
+    ensure!(world.graph.passes().is_empty(), "a pass was made for a ticket that had run out");
+    ensure!(!world.reads(&world.ada).is_empty(), "Ada was not told");
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_nobody_saw_is_deleted_across_a_restart_and_the_ticket_still_works() -> anyhow::Result<()>
+{
+    let mut world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    world.browser().claim(&code, &pin).await?.passcode()?;
+    world.advance(Duration::from_secs(30)).await?;
+    world.restart().await?;
+    ensure!(world.graph.live_passes(&world.jane.person).len() == 1);
+    world.advance(Duration::from_mins(2)).await?;
+    ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "an unseen pass lives");
+    world.browser().claims_and_sees(&code, &pin).await?;
+    world.settle().await?;
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_with_unknown_outcome_is_looked_for_across_a_restart() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let create = format!("POST /v1.0/users/{}/authentication/temporaryAccessPass", world.jane.person.id());
+    world.graph.wire.trouble(&create, 1, Trouble::DropAnswer);
+    ensure!(world.browser().claim(&code, &pin).await?.state() == "unavailable");
+    ensure!(world.graph.live_passes(&world.jane.person).len() == 1, "Graph made it all the same");
+    world.restart().await?;
+    world.settle().await?;
+    ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "a stray pass lives");
+    world.browser().claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shown_pass_is_watched_to_its_end_across_a_restart() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let browser = world.browser();
+    browser.claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_mins(50)).await?;
+    world.everybody_reads();
+    world.restart().await?;
+    world.advance(Duration::from_mins(9)).await?;
+    ensure!(world.reads(&world.ada).is_empty(), "Ada was told too early");
+    world.advance(Duration::from_mins(6)).await?;
+    ensure!(!world.reads(&world.ada).is_empty(), "Ada was not told that the pass is over");
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_browser_has_its_minute_counted_anew_after_a_restart() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let browser = world.browser();
+    browser.claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_mins(5)).await?;
+    ensure!(browser.claim(&code, &pin).await?.state() == "opened");
+    world.restart().await?;
+    world.advance(Duration::from_secs(50)).await?;
+    let browser = browser.at(world.base());
+    browser.claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_secs(61)).await?;
+    ensure!(browser.claim(&code, &pin).await?.state() == "opened");
+    ensure!(world.graph.live_passes(&world.jane.person).len() == 1);
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_behind_the_store_refuses_to_issue() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ticket_for_jane().await?;
+    world.stop_tapdesk().await;
+    let segment = world.files.path().join("ledger").join("00000001.ndjson");
+    let whole = std::fs::read_to_string(&segment)?;
+
+    let lines: Vec<&str> = whole.lines().collect();
+    std::fs::write(&segment, lines[..lines.len() - 1].join("\n") + "\n")?;
+    let refused = world.start_tapdesk().await.err().context("tapdesk started on a ledger that was cut")?;
+    ensure!(refused.to_string().contains("the ledger is behind the store"), "{refused:#}");
+
+    // Another history, as long as the real one and a proper chain in itself.
+    std::fs::write(&segment, lines[..lines.len() - 3].join("\n") + "\n")?;
+    let now = world.hands.now();
+    let forged = FileLedger::open(world.files.path().join("ledger"), Options::default(), now)?;
+    forged.append((0..9).map(|_| Record::service(now, "nothing.happened")).collect()).await?;
+    drop(forged);
+    let refused = world.start_tapdesk().await.err().context("tapdesk started on a rewritten ledger")?;
+    ensure!(refused.to_string().contains("the ledger was rewritten"), "{refused:#}");
+
+    std::fs::write(&segment, whole)?;
+    world.start_tapdesk().await?;
+    world.everybody_reads();
+    world.advance(Duration::from_hours(1)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
