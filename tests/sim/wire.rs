@@ -18,6 +18,7 @@ use axum::middleware::{self, Next};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// How long a story waits for a request that never comes before it fails.
@@ -112,6 +113,7 @@ pub struct Wire {
     seen: Arc<Mutex<Vec<Exchange>>>,
     planned: Arc<Mutex<VecDeque<Planned>>>,
     changed: Arc<watch::Sender<()>>,
+    server: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl Wire {
@@ -182,13 +184,21 @@ impl Wire {
         lock(&self.planned).clear();
     }
 
-    /// Serves `router` behind this wire on a free loopback port until the process ends.
+    /// Serves `router` behind this wire on a free loopback port until it is stopped.
     pub async fn serve(&self, router: Router) -> std::io::Result<SocketAddr> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let router = router.layer(middleware::from_fn_with_state(self.clone(), pass));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        *lock(&self.server) = Some(server.abort_handle());
         Ok(address)
+    }
+
+    /// Stops to serve: a world that is over must not hold its ports and files open.
+    pub fn stop(&self) {
+        if let Some(server) = lock(&self.server).take() {
+            server.abort();
+        }
     }
 
     fn write_down(&self, exchange: Exchange) -> usize {

@@ -461,6 +461,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        for wire in [&self.entra.wire, &self.graph.wire, &self.slack.wire, &self.twilio.wire] {
+            wire.stop();
+        }
+        self.smtp.stop();
+    }
+}
+
 /// The 13 characters after `#` in a link, or the 4-4-5 form.
 #[must_use]
 pub fn code_in(text: &str) -> Option<String> {

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 use crate::wire::lock;
 
@@ -54,6 +55,7 @@ pub struct Smtp {
     /// Where it listens.
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
+    server: AbortHandle,
 }
 
 #[derive(Default)]
@@ -71,16 +73,22 @@ impl Smtp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        let smtp = Self { address, state: Arc::new(Mutex::new(State { login, ..State::default() })) };
-        let state = smtp.state.clone();
-        tokio::spawn(async move {
+        let state = Arc::new(Mutex::new(State { login, ..State::default() }));
+        let shared = state.clone();
+        let server = tokio::spawn(async move {
+            let state = shared;
             while let Ok((stream, _)) = listener.accept().await {
                 // A broken connection is the client's business.
                 let state = state.clone();
                 tokio::spawn(async move { Session::new(stream, state).run().await });
             }
         });
-        Ok(smtp)
+        Ok(Self { address, state, server: server.abort_handle() })
+    }
+
+    /// Stops to listen: a world that is over must not hold its ports open.
+    pub fn stop(&self) {
+        self.server.abort();
     }
 
     /// Refuses this recipient from now on, such as `(550, "no such user")`.
