@@ -9,11 +9,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Policy, Route, duration};
 use url::Url;
 use zeroize::Zeroizing;
+
+mod place;
+#[cfg(test)]
+mod tests;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -278,9 +283,16 @@ pub struct Worker {
 }
 
 /// A secret in the file itself. `Debug` does not print it; it is wiped on drop.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        // A derived error would quote what stands there instead of a string, and that is the secret without its quotes.
+        let text = Zeroizing::<String>::deserialize(input);
+        text.map(Self).map_err(|_| D::Error::custom("a secret is a text in quotes"))
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -320,8 +332,13 @@ pub enum ConfigError {
         what: String,
     },
     /// The file is well-formed and asks for something that must not be.
-    #[error("{}", .0.iter().map(|fault| format!("{}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
-    Refused(Vec<Fault>),
+    #[error("{}", .faults.iter().map(|(line, fault)| format!("{path}:{line}: {}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
+    Refused {
+        /// The file.
+        path: String,
+        /// Each fault with the line of its key, or of the section that lacks it.
+        faults: Vec<(usize, Fault)>,
+    },
 }
 
 impl Config {
@@ -330,9 +347,18 @@ impl Config {
         let shown = path.display().to_string();
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
-        let config = Self::parse(&shown, &text)?;
+        Self::check(&shown, &text)
+    }
+
+    /// Parses and checks the file; `path` is only for messages.
+    pub fn check(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let config = Self::parse(path, text)?;
         let faults = config.faults();
-        if faults.is_empty() { Ok(config) } else { Err(ConfigError::Refused(faults)) }
+        if faults.is_empty() {
+            return Ok(config);
+        }
+        let placed = faults.into_iter().map(|fault| (place::line_of(text, &fault.key), fault)).collect();
+        Err(ConfigError::Refused { path: path.to_owned(), faults: placed })
     }
 
     /// Parses the file; `path` is only for messages.

@@ -53,7 +53,7 @@ pub struct Colleague {
 pub struct Setting {
     /// The `[policy]` section with its rules, as TOML; `{helpdesk}` and `{oncall}` stand for group ids.
     pub policy: String,
-    /// Further top-level or sectioned TOML.
+    /// Further top-level or sectioned TOML; `{files}` stands for the directory of tapdesk's own files.
     pub extra: String,
     /// Replaces parts before the start and after every restart.
     pub fit: Arc<dyn Fn(&mut Parts) + Send + Sync>,
@@ -194,7 +194,8 @@ impl World {
         std::fs::write(files.path().join("pepper"), [7; 32])?;
         let text = config_text(&setting, files.path(), &entra, &graph, &slack, &twilio, smtp.address)
             .replace("{helpdesk}", helpdesk.id())
-            .replace("{oncall}", oncall.id());
+            .replace("{oncall}", oncall.id())
+            .replace("{files}", &files.path().display().to_string());
         let config = Config::parse("world.toml", &text)?;
         Ok(Self {
             hands,

@@ -3,4 +3,5 @@
 mod killed;
 mod main_path;
 mod process;
+mod program;
 mod restarts;
