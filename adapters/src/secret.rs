@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// A password, token or signing secret: neither printed nor compared, wiped on drop.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -21,6 +21,14 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        // A derived error would quote what stands there instead of a string, and that is the secret without its quotes.
+        let text = Zeroizing::<String>::deserialize(input);
+        text.map(Self).map_err(|_| D::Error::custom("a secret is a text in quotes"))
     }
 }
 

@@ -15,6 +15,10 @@ use tapdesk_core::policy::{Fault, Policy, Route, duration};
 use url::Url;
 use zeroize::Zeroizing;
 
+mod place;
+#[cfg(test)]
+mod tests;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -303,8 +307,13 @@ pub enum ConfigError {
         what: String,
     },
     /// The file is well-formed and asks for something that must not be.
-    #[error("{}", .0.iter().map(|fault| format!("{}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
-    Refused(Vec<Fault>),
+    #[error("{}", .faults.iter().map(|(line, fault)| format!("{path}:{line}: {}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
+    Refused {
+        /// The file.
+        path: String,
+        /// Each fault with the line of its key, or of the section that lacks it.
+        faults: Vec<(usize, Fault)>,
+    },
 }
 
 impl Config {
@@ -313,9 +322,18 @@ impl Config {
         let shown = path.display().to_string();
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
-        let config = Self::parse(&shown, &text)?;
+        Self::check(&shown, &text)
+    }
+
+    /// Parses and checks the file; `path` is only for messages.
+    pub fn check(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let config = Self::parse(path, text)?;
         let faults = config.faults();
-        if faults.is_empty() { Ok(config) } else { Err(ConfigError::Refused(faults)) }
+        if faults.is_empty() {
+            return Ok(config);
+        }
+        let placed = faults.into_iter().map(|fault| (place::line_of(text, &fault.key), fault)).collect();
+        Err(ConfigError::Refused { path: path.to_owned(), faults: placed })
     }
 
     /// Parses the file; `path` is only for messages.

@@ -41,3 +41,18 @@ pub fn forbid_core_dumps() {
         eprintln!("tapdesk: core dumps could not be switched off; set LimitCORE=0");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    use super::forbid_core_dumps;
+
+    #[test]
+    fn the_process_can_neither_be_dumped_nor_be_made_so() {
+        forbid_core_dumps();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        let core = getrlimit(Resource::Core);
+        assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+    }
+}

@@ -32,6 +32,18 @@ pub enum Day {
     Bad,
 }
 
+/// How far Jane is.
+enum Jane {
+    /// She has no pass.
+    Waits,
+    /// Her page got this passcode and has not said yet that it is on the screen.
+    Gets(String),
+    /// She has seen it.
+    HasSeen,
+    /// She has said that it was not her.
+    HasReported,
+}
+
 /// The people of one story in which tapdesk dies.
 pub struct Patience {
     world: World,
@@ -39,10 +51,8 @@ pub struct Patience {
     day: Day,
     browser: Browser,
     pin: Option<String>,
-    passcode: Option<String>,
+    jane: Jane,
     is_closed_once: bool,
-    has_seen: bool,
-    has_reported: bool,
     has_restarted: bool,
     /// The short ids that Ada was told.
     accepted: BTreeSet<String>,
@@ -64,10 +74,8 @@ impl Patience {
             day,
             browser,
             pin: None,
-            passcode: None,
+            jane: Jane::Waits,
             is_closed_once: false,
-            has_seen: false,
-            has_reported: false,
             has_restarted: false,
             accepted: BTreeSet::new(),
         };
@@ -83,7 +91,7 @@ impl Patience {
     async fn go_on_to_the_end(&mut self) -> anyhow::Result<()> {
         for _ in 0..ROUNDS {
             self.work().await?;
-            if self.has_seen && self.is_over().await? {
+            if self.has_seen() && self.is_over().await? {
                 return Ok(());
             }
             if !self.act().await? || self.has_restarted {
@@ -95,14 +103,13 @@ impl Patience {
 
     /// The next thing that somebody can do; `false` if everybody waits.
     async fn act(&mut self) -> anyhow::Result<bool> {
-        if self.has_seen {
-            return self.leave().await;
+        match &self.jane {
+            Jane::Waits => {}
+            Jane::Gets(passcode) => return self.page_says_shown(&passcode.clone()).await,
+            Jane::HasSeen if self.day == Day::Bad => return self.report().await,
+            Jane::HasSeen | Jane::HasReported => return Ok(false),
         }
-        if let Some(passcode) = self.passcode.clone() {
-            return self.page_says_shown(&passcode).await;
-        }
-        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
-        if let (Some(code), Some(pin)) = (code, self.pin.clone()) {
+        if let (Ok(code), Some(pin)) = (self.code(), self.pin.clone()) {
             return self.claim(&code, &pin).await;
         }
         if let Ok(card) = self.world.card(&self.world.mary, "Show PIN") {
@@ -143,7 +150,7 @@ impl Patience {
                 self.is_closed_once = true;
                 self.browser = self.world.browser();
             }
-            "pass" => self.passcode = Some(answer.passcode()?),
+            "pass" => self.jane = Jane::Gets(answer.passcode()?),
             "wrong_pin" | "waiting" => self.pin = None,
             "busy" | "unavailable" | "unknown" | "opened" => return Ok(false),
             other => bail!("the claim was answered with {other}: {answer:?}"),
@@ -152,31 +159,38 @@ impl Patience {
     }
 
     async fn page_says_shown(&mut self, passcode: &str) -> anyhow::Result<bool> {
-        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
-        let code = code.context("the text message is gone")?;
-        match self.browser.at(self.world.base()).shown(&code).await?.status {
+        match self.browser.at(self.world.base()).shown(&self.code()?).await?.status {
             StatusCode::NO_CONTENT => {
-                self.has_seen = true;
+                self.jane = Jane::HasSeen;
                 if self.day == Day::Good {
                     let signed_in = self.world.graph.use_pass(&self.world.jane.person, passcode);
                     ensure!(signed_in == SignIn::Ok, "the pass that was shown does not work: {signed_in:?}");
                 }
             }
-            StatusCode::GONE => self.passcode = None,
+            StatusCode::GONE => self.jane = Jane::Waits,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     /// On a bad day Jane says that this was not her, until it is noted.
-    async fn leave(&mut self) -> anyhow::Result<bool> {
-        if self.day == Day::Good || self.has_reported {
+    async fn report(&mut self) -> anyhow::Result<bool> {
+        let answer = self.browser.at(self.world.base()).report(&self.code()?).await?;
+        if answer.state() != "reported" {
             return Ok(false);
         }
-        let code = self.world.twilio.phone(JANES_PHONE).messages().last().and_then(|sms| code_in(&sms.body));
-        let code = code.context("the text message is gone")?;
-        self.has_reported = self.browser.at(self.world.base()).report(&code).await?.state() == "reported";
-        Ok(self.has_reported)
+        self.jane = Jane::HasReported;
+        Ok(true)
+    }
+
+    fn has_seen(&self) -> bool {
+        matches!(self.jane, Jane::HasSeen | Jane::HasReported)
+    }
+
+    /// The code in the newest text message.
+    fn code(&self) -> anyhow::Result<String> {
+        let newest = self.world.twilio.phone(JANES_PHONE).messages().pop().context("no text message came")?;
+        code_in(&newest.body).context("the text message holds no code")
     }
 
     /// Everybody works until nothing is due; a dead tapdesk is started again, on whole parts.

@@ -69,6 +69,13 @@ impl World {
         Ok(process)
     }
 
+    /// What the admin listener answers: status and body.
+    pub async fn asks_admin(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let http = tapdesk_adapters::http::client(tapdesk_adapters::http::Limits::default())?;
+        let answer = http.get(self.admin_base().join(path)?).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// Goes on with tapdesk inside the story, on the files that the process left, and on manual time.
     pub async fn take_over(&mut self) -> anyhow::Result<()> {
         self.hands.stop();

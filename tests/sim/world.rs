@@ -53,7 +53,7 @@ pub struct Colleague {
 pub struct Setting {
     /// The `[policy]` section with its rules, as TOML; `{helpdesk}` and `{oncall}` stand for group ids.
     pub policy: String,
-    /// Further top-level or sectioned TOML.
+    /// Further top-level or sectioned TOML; `{files}` stands for the directory of tapdesk's own files.
     pub extra: String,
     /// How many seconds tapdesk waits for an answer from outside.
     pub patience: u32,
@@ -199,7 +199,8 @@ impl World {
         std::fs::write(files.path().join("pepper"), [7; 32])?;
         let text = config_text(&setting, files.path(), &entra, &graph, &slack, &twilio, smtp.address)
             .replace("{helpdesk}", helpdesk.id())
-            .replace("{oncall}", oncall.id());
+            .replace("{oncall}", oncall.id())
+            .replace("{files}", &files.path().display().to_string());
         let config = Config::parse("world.toml", &text)?;
         Ok(Self {
             hands,

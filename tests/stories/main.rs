@@ -13,6 +13,7 @@ mod people;
 mod policy;
 mod privileged;
 mod process;
+mod program;
 mod real_browser;
 mod recheck;
 mod record_before_action;

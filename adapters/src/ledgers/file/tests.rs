@@ -14,7 +14,7 @@ use tapdesk_core::ports::{Ledger, PortError};
 use tempfile::TempDir;
 
 use super::disk::{Disk, RealDisk, Segment};
-use super::{FileLedger, OpenError, Options, Verified, VerifyError, verify};
+use super::{FileLedger, OpenError, Options, Verified, VerifyError, tail, verify};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_800_000_000 + seconds)
@@ -66,6 +66,21 @@ async fn what_was_appended_is_there_after_a_restart_and_goes_on() {
     let verified = verify(dir.path(), Some(&head.hash)).unwrap();
     let expected = Verified { lines: 11, head: next, open_intents: Vec::new(), warnings: Vec::new() };
     assert_eq!(verified, expected);
+}
+
+#[tokio::test]
+async fn the_tail_begins_where_it_is_asked_to_and_knows_no_foreign_anchor() {
+    let (dir, head) = nine_lines().await;
+    let whole = tail(dir.path(), &Head::empty(), 0).unwrap();
+    assert_eq!(whole.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    assert_eq!(whole[8].record, record(9));
+    assert_eq!(tail(dir.path(), &head, 0).unwrap(), []);
+    assert_eq!(tail(dir.path(), &head, 3).unwrap(), whole[6..]);
+    assert_eq!(tail(dir.path(), &head, 1024).unwrap(), whole);
+    let foreign = Head { hash: "f".repeat(64), ..head };
+    assert!(matches!(tail(dir.path(), &foreign, 3), Err(VerifyError::HeadMissing)));
+    let later = Head { seq: 10, hash: "f".repeat(64) };
+    assert!(matches!(tail(dir.path(), &later, 3), Err(VerifyError::HeadMissing)));
 }
 
 #[tokio::test]

@@ -1,0 +1,140 @@
+//! What does `check-config` say about a file? The example configuration, with one thing changed at a time.
+
+use super::Config;
+
+const EXAMPLE: &str = include_str!("../../../deploy/tapdesk.example.toml");
+
+/// The complaint about the example in which `from` is replaced by `to`.
+#[track_caller]
+fn complaint(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "the example has no {from:?}");
+    let text = EXAMPLE.replacen(from, to, 1);
+    Config::check("tapdesk.toml", &text)
+        .err()
+        .map_or_else(|| "can be used".to_owned(), |error| error.to_string())
+}
+
+/// Checks that the complaint names file, line, key and reason; the line is that of `at` in the changed file.
+#[track_caller]
+fn check(from: &str, to: &str, at: &str, key: &str, what: &str) {
+    let complaint = complaint(from, to);
+    let text = EXAMPLE.replacen(from, to, 1);
+    let line = 1 + text.lines().position(|row| row.contains(at)).expect("the line is there");
+    let found = complaint.lines().any(|row| {
+        row.starts_with(&format!("tapdesk.toml:{line}:")) && row.contains(key) && row.contains(what)
+    });
+    assert!(found, "no line {line}, {key}, {what:?} in:\n{complaint}");
+}
+
+const APPROVALS: &str = "approvals = [\"manager | group:22222222-2222-2222-2222-222222222222\"]";
+const REQUESTER: &str = "requester = \"group:11111111-1111-1111-1111-111111111111\"";
+const NAME: &str = "name = \"helpdesk for staff\"";
+const RULE: &str = "policy.rule \"helpdesk for staff\"";
+
+#[test]
+fn the_example_can_be_used() {
+    assert_eq!(complaint("", ""), "can be used");
+}
+
+#[test]
+fn what_is_not_a_configuration_is_named_by_file_line_and_key() {
+    check("teams = [", "team = [", "team = [", "slack", "unknown field `team`");
+    check("trust_email = true", "trust_email = \"yes\"", "trust_email", "slack.trust_email", "boolean");
+    check(
+        "keep_closed = \"30d\"",
+        "keep_closed = \"30 days\"",
+        "keep_closed",
+        "store.keep_closed",
+        "not a duration",
+    );
+    check(REQUESTER, "requester = \"grp:1\"", "grp:1", "requester", "grp:1");
+    check("kind = \"embedded\"", "kind = \"papyrus\"", "papyrus", "store.kind", "papyrus");
+    check("[ledger]", "[ledger", "[ledger", "the file", "");
+}
+
+#[test]
+fn what_must_not_be_is_refused_by_file_line_and_key() {
+    check("pin = [\"approver\"]", "pin = [\"sms\"]", NAME, RULE, "share a route class");
+    check("pin = [\"approver\"]", "pin = [\"email\"]", NAME, RULE, "fallbacks count");
+    check(APPROVALS, "approvals = []", NAME, RULE, "there is no approver to show the PIN to");
+    check(
+        "bot_token_file",
+        "bot_token = \"xoxb-1\"\nbot_token_file",
+        "bot_token = ",
+        "slack.bot_token",
+        "give either",
+    );
+    check("bot_token_file = ", "# bot_token_file = ", "[slack]", "slack.bot_token", "give either");
+    check(
+        "[courier.sms]",
+        "[courier.sms]\nmessaging_service = \"MG1\"",
+        "[courier.sms]",
+        "courier.sms",
+        "give either",
+    );
+    check(
+        "# tls = \"required\"",
+        "tls = \"none\" #",
+        "tls = \"none\"",
+        "courier.email.tls",
+        "only for a mail server on this",
+    );
+    check("https://tap.example.com", "http://tap.example.com", "public_url", "public_url", "https://");
+    check("https://tap.example.com", "https://example.com/tap", "public_url", "public_url", "root");
+    check("mailto:soc@example.com", "soc", "notify", "security.notify", "name at least one address");
+    check("# [worker]", "[worker]\nlease = \"5s\" #", "lease = \"5s\"", "worker.lease", "at least twice");
+}
+
+#[test]
+fn a_rule_that_can_never_match_is_refused() {
+    let rest = EXAMPLE.split_once(NAME).expect("the rule has a name").1;
+    let text = format!("{EXAMPLE}\n[[policy.rule]]\nname = \"second\"{rest}");
+    let complaint = Config::check("tapdesk.toml", &text).expect_err("two rules alike").to_string();
+    assert!(complaint.contains("policy.rule \"second\": never matches"), "{complaint}");
+}
+
+#[test]
+fn nobody_may_ask_for_everybody_without_an_approval() {
+    for (who, what) in [("anyone", "everybody could get a pass"), ("self", "could get a pass alone")] {
+        let text = EXAMPLE.replacen(APPROVALS, "approvals = []", 1);
+        let text = text.replacen(REQUESTER, &format!("requester = \"{who}\""), 1);
+        let complaint = Config::check("tapdesk.toml", &text).expect_err(who).to_string();
+        assert!(complaint.contains(what), "{complaint}");
+    }
+}
+
+#[test]
+fn a_listener_that_is_neither_loopback_nor_tls_is_refused() {
+    let (before, after) = EXAMPLE.split_once("\n[tls]\n").expect("the example has [tls]");
+    let after = after.split_once("[store]").expect("the example has [store]").1;
+    let text = format!("{before}\n[store]{after}");
+    let complaint = Config::check("tapdesk.toml", &text).expect_err("no TLS").to_string();
+    assert!(complaint.contains("listen: neither loopback nor TLS"), "{complaint}");
+}
+
+#[test]
+fn a_route_without_its_courier_is_refused() {
+    let (before, after) = EXAMPLE.split_once("[courier.sms]").expect("the example has [courier.sms]");
+    let after = after.split_once("[courier.email]").expect("the example has [courier.email]").1;
+    let text = format!("{before}[courier.email]{after}");
+    let complaint = Config::check("tapdesk.toml", &text).expect_err("no courier").to_string();
+    assert!(complaint.contains("uses sms, and [courier.sms] is missing"), "{complaint}");
+}
+
+#[test]
+fn a_secret_is_never_quoted() {
+    let forms = [
+        "86753091234",
+        "\"86753091234",
+        "[\"86753091234\"]",
+        "{ a = \"86753091234\" }",
+        "8675.3091234",
+        "86753091234x",
+    ];
+    for wrong in forms {
+        let complaint =
+            complaint("bot_token_file = \"/run/secrets/slack-bot\"", &format!("bot_token = {wrong}"));
+        assert!(complaint.starts_with("tapdesk.toml:"), "{complaint}");
+        assert!(!complaint.contains("8675") && !complaint.contains("3091234"), "{complaint}");
+    }
+}
