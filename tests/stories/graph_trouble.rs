@@ -131,6 +131,8 @@ async fn a_token_refused_at_the_create_itself_makes_one_pass() -> anyhow::Result
     let (browser, looks) = (world.browser(), world.looks());
     let revoke = async {
         world.graph.wire.arrived(PASSES, looks + 1).await;
+        // Only the answer is held: the look itself has to have got through before its token is refused.
+        world.graph.wire.landed().await;
         world.entra.revoke_tokens();
         gate.open();
     };
