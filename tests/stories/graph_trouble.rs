@@ -127,17 +127,8 @@ async fn a_token_that_graph_refuses_is_replaced_once_and_nobody_notices() -> any
 async fn a_token_refused_at_the_create_itself_makes_one_pass() -> anyhow::Result<()> {
     let world = World::start().await?;
     let (code, pin) = world.ticket_for_jane().await?;
-    let gate = world.graph.wire.hold_answer(&world.list());
-    let (browser, looks) = (world.browser(), world.looks());
-    let revoke = async {
-        world.graph.wire.arrived(PASSES, looks + 1).await;
-        // Only the answer is held: the look itself has to have got through before its token is refused.
-        world.graph.wire.landed().await;
-        world.entra.revoke_tokens();
-        gate.open();
-    };
-    let (passcode, ()) = tokio::join!(browser.claims_and_sees(&code, &pin), revoke);
-    passcode?;
+    world.graph.wire.trouble(&world.create(), 1, invalid_token());
+    world.browser().claims_and_sees(&code, &pin).await?;
     let create = world.create();
     let seen = world.graph.wire.seen();
     let statuses: Vec<_> = seen.iter().filter(|c| c.line() == create).filter_map(|c| c.status).collect();
