@@ -57,7 +57,7 @@ async fn kill_at_each_effect(day: Day, from: &str) -> anyhow::Result<()> {
     match day {
         Day::Good => eprintln!("kill matrix: {effects} effects × 2, all recovered"),
         Day::Bad => {
-            eprintln!("kill matrix: {killed} deaths at the {effects} effects of a bad day, all recovered")
+            eprintln!("kill matrix: {killed} deaths at the {effects} effects of a bad day, all recovered");
         }
     }
     Ok(())
