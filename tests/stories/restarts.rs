@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use reqwest::StatusCode;
 use tapdesk_adapters::ledgers::file::{FileLedger, Options};
 use tapdesk_core::ledger::Record;
 use tapdesk_core::ports::Ledger as _;
@@ -71,6 +72,45 @@ async fn a_create_with_unknown_outcome_is_looked_for_across_a_restart() -> anyho
     world.restart().await?;
     world.settle().await?;
     ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "a stray pass lives");
+    world.browser().claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_again_while_a_pass_is_looked_for_locks_nobody_out() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let passes = format!("/v1.0/users/{}/authentication/temporaryAccessPass", world.jane.person.id());
+    world.graph.wire.trouble(&format!("POST {passes}"), 1, Trouble::DropAnswer);
+    ensure!(world.browser().claim(&code, &pin).await?.state() == "unavailable");
+    world.graph.fail(&format!("GET {passes}"), usize::MAX, StatusCode::SERVICE_UNAVAILABLE);
+    for _ in 0..8 {
+        world.advance(Duration::from_secs(20)).await?;
+        ensure!(world.browser().claim(&code, &pin).await?.state() == "busy");
+    }
+    world.graph.wire.heal();
+    world.advance(Duration::from_mins(2)).await?;
+    world.browser().claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_pass_that_cannot_be_deleted_at_once_leaves_no_open_intent() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let passes = format!("/v1.0/users/{}/authentication/temporaryAccessPass", world.jane.person.id());
+    world.graph.wire.trouble(&format!("POST {passes}"), 1, Trouble::DropAnswer);
+    // Graph deletes it and does not get round to saying so; at the next look it is gone.
+    world.graph.fail_after_handling(&format!("DELETE {passes}"), 1, StatusCode::SERVICE_UNAVAILABLE);
+    world.graph.fail(&format!("DELETE {passes}"), 9, StatusCode::SERVICE_UNAVAILABLE);
+    ensure!(world.browser().claim(&code, &pin).await?.state() == "unavailable");
+    world.advance(Duration::from_mins(2)).await?;
+    ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "a stray pass lives");
+    world.graph.wire.heal();
     world.browser().claims_and_sees(&code, &pin).await?;
     world.advance(Duration::from_hours(2)).await?;
     world.everybody_reads();
