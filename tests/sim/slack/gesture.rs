@@ -44,6 +44,26 @@ impl Slack {
         Ok(self.send_payload(&payload).await)
     }
 
+    /// Presses a button that `owner` sees as somebody else would who learnt what it carries.
+    pub async fn press_as(
+        &self,
+        thief: &Person,
+        owner: &Person,
+        message: &Message,
+        button: &str,
+    ) -> anyhow::Result<Reply> {
+        let mut payload = self.press_payload(owner, message, button)?;
+        let now = (self.inner.now)();
+        {
+            let mut state = self.state();
+            let hook = state.hook("actions", &thief.id, &message.channel, Some(message.ts.clone()), now);
+            payload["user"] = envelope(&state, thief, "block_actions")["user"].clone();
+            payload["response_url"] = json!(self.absolute(&hook));
+            payload["trigger_id"] = json!(state.trigger(&thief.id, now));
+        }
+        Ok(self.send_payload(&payload).await)
+    }
+
     /// Presses a button inside the modal in front of this person.
     pub async fn press_in_view(&self, user: &Person, button: &str) -> anyhow::Result<Reply> {
         let now = (self.inner.now)();
