@@ -6,6 +6,7 @@
 mod agenda;
 mod fault;
 mod keys;
+mod pointers;
 mod scripts;
 mod server;
 #[cfg(test)]
@@ -32,8 +33,9 @@ use tapdesk_core::ticket::{CodeHash, TokenHash};
 use zeroize::Zeroizing;
 
 use keys::{Keys, Kind, Place, Shard, digits};
+use pointers::{Litter, PATIENCE, Standing};
 pub use server::{ConnectError, Durability};
-use write::{Kept, Litter, Outcome, PATIENCE, Standing};
+use write::{Kept, Outcome};
 
 /// How many closed requests one step of forgetting takes.
 const FORGET_AT_ONCE: usize = 64;

@@ -1,8 +1,6 @@
 //! How does a commit come about over several shards? (The reasoning is at the head of `keys.rs`.)
 
-use std::time::Duration;
-
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tapdesk_core::ids::{RequestId, Version};
@@ -11,12 +9,8 @@ use tapdesk_core::request::Request;
 use tapdesk_core::task::Task;
 
 use super::keys::{self, Kind, Place, digits};
+use super::pointers::{Cap, Litter};
 use super::{Redis, fault, scripts};
-
-/// After this long a plan counts as forgotten by its process: longer than a commit may take with every time limit.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How often, and how far apart, a place is asked for that another commit is about to take.
-const WAITS: (u32, Duration) = (50, Duration::from_millis(10));
 
 /// A request in its envelope.
 #[derive(Serialize, Deserialize)]
@@ -61,12 +55,6 @@ struct Args {
     delivery: String,
 }
 
-#[derive(Clone, Copy)]
-struct Cap {
-    most: u32,
-    after: i128,
-}
-
 /// What became of it.
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
@@ -84,19 +72,6 @@ enum Put {
     Conflict,
     Void,
     Planned { plan: String, missing: Vec<String> },
-}
-
-/// Places that a request holds no longer: a name, and per place the plan that its pointer was written by.
-pub(super) struct Litter {
-    name: String,
-    entries: Vec<String>,
-}
-
-impl Litter {
-    /// From the rest of a script's answer.
-    pub(super) fn of(mut answer: impl Iterator<Item = String>) -> Option<Self> {
-        answer.next().map(|name| Self { name, entries: answer.collect() })
-    }
 }
 
 impl Redis {
@@ -261,7 +236,7 @@ impl Redis {
         for kind in [Kind::Delivery, Kind::Asked, Kind::Subject] {
             for place in wanted.iter().filter(|place| place.kind == kind) {
                 let refused = match kind {
-                    Kind::Asked => self.ask(write, place, plan).await?,
+                    Kind::Asked => self.ask_within_cap(write, place, plan).await?,
                     _ => self.claim(&write.id, place, plan).await?.map(|other| Outcome::Held(kind, other)),
                 };
                 if refused.is_some() {
@@ -274,111 +249,15 @@ impl Redis {
         Ok(None)
     }
 
-    async fn enter(&self, id: &RequestId, place: &Place, plan: &str) -> Result<(), PortError> {
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.keys.pointer(place)).arg(0).arg(place.pointer(id.as_str(), plan));
-        self.ask_redis(&command).await
-    }
-
-    /// Takes a place that belongs to one request only; or says which one holds it.
-    async fn claim(&self, id: &RequestId, place: &Place, plan: &str) -> Result<Option<RequestId>, PortError> {
-        let (pointer, mine) = ([self.keys.pointer(place)], place.pointer(id.as_str(), plan));
-        let mut dead = String::new();
-        for _ in 0..WAITS.0 {
-            let other: String = self.run(&scripts::CLAIM, &pointer, &[&mine, &dead]).await?;
-            if other.is_empty() {
-                return Ok(None);
-            }
-            match self.standing(place, &other).await? {
-                Standing::Held(holder) => return Ok(Some(holder)),
-                Standing::Dead => dead = other,
-                Standing::Pending => tokio::time::sleep(WAITS.1).await,
-            }
-        }
-        Err(PortError::retry("another commit is about to take the same place").after(Some(PATIENCE)))
-    }
-
-    /// Takes a place under the requester's cap.
-    async fn ask(&self, write: &Write, place: &Place, plan: &str) -> Result<Option<Outcome>, PortError> {
+    async fn ask_within_cap(
+        &self,
+        write: &Write,
+        place: &Place,
+        plan: &str,
+    ) -> Result<Option<Outcome>, PortError> {
         let Some(cap) = write.cap else { return Ok(None) };
-        let earliest = Timestamp::from_nanosecond(cap.after.saturating_add(1)).unwrap_or(Timestamp::MIN);
-        let (from, most) = (format!("[{}", digits(earliest)), cap.most.to_string());
-        let mine = place.pointer(write.id.as_str(), plan);
-        let pointers = [self.keys.pointer(place)];
-        loop {
-            let others: Vec<String> = self.run(&scripts::ASK, &pointers, &[&mine, &from, &most]).await?;
-            if others.is_empty() {
-                return Ok(None);
-            }
-            // Only what a crash left is no reason to refuse.
-            let checks =
-                others.iter().filter(|other| !other.is_empty()).map(|other| self.is_dead(place, other));
-            if !try_join_all(checks).await?.contains(&true) {
-                return Ok(Some(Outcome::TooMany));
-            }
-        }
-    }
-
-    async fn is_dead(&self, place: &Place, pointer: &str) -> Result<bool, PortError> {
-        Ok(self.standing(&place.at_time_of(pointer), pointer).await? == Standing::Dead)
-    }
-
-    /// What stands behind a pointer. One that is dead is removed, unless it is a claim, which is replaced.
-    pub(super) async fn standing(&self, place: &Place, pointer: &str) -> Result<Standing, PortError> {
-        let (id, plan) = keys::read_pointer(pointer).ok_or_else(|| fault::unreadable("a pointer"))?;
-        let keys = self.keys.request(id.as_str());
-        let patience = self.patience.as_secs().to_string();
-        let args = [id.as_str(), &place.name(), plan, &patience];
-        let answer: String = self.run(&scripts::ALIVE, &keys[..3], &args).await?;
-        Ok(match answer.as_str() {
-            "held" => Standing::Held(id),
-            "pending" => Standing::Pending,
-            _ => {
-                if !place.kind.is_claimed() {
-                    self.release(place, pointer).await?;
-                }
-                Standing::Dead
-            }
-        })
-    }
-
-    async fn release(&self, place: &Place, pointer: &str) -> Result<(), PortError> {
-        let kind = if place.kind.is_claimed() { "claim" } else { "entry" };
-        self.run::<u32>(&scripts::RELEASE, &[self.keys.pointer(place)], &[pointer, kind]).await?;
-        Ok(())
-    }
-
-    /// Makes a plan void and removes its pointers.
-    pub(super) async fn abandon(&self, id: &RequestId, plan: &str) -> Result<(), PortError> {
-        let keys = self.keys.request(id.as_str());
-        let entries: Vec<String> = self.run(&scripts::ABANDON, &keys[1..2], &[plan]).await?;
-        self.sweep(id, &Litter { name: plan.to_owned(), entries }).await
-    }
-
-    /// Removes the pointers of litter, then the litter.
-    pub(super) async fn sweep(&self, id: &RequestId, litter: &Litter) -> Result<(), PortError> {
-        let removals = litter.entries.iter().filter_map(|entry| {
-            let (name, plan) = entry.split_once(' ')?;
-            let place = Place::parse(name)?;
-            Some(async move { self.release(&place, &place.pointer(id.as_str(), plan)).await })
-        });
-        for removal in join_all(removals).await {
-            removal?;
-        }
-        let keys = self.keys.request(id.as_str());
-        self.run::<u32>(&scripts::SWEPT, &keys[1..3], &[id.as_str(), &litter.name]).await?;
-        Ok(())
-    }
-
-    /// Cleans up after processes that died; returns how many pieces of litter that were.
-    pub(super) async fn tidy(&self, shard: keys::Shard) -> Result<usize, PortError> {
-        let patience = self.patience.as_secs().to_string();
-        let stale: Vec<String> = self.run(&scripts::STALE, &[self.keys.litters(shard)], &[&patience]).await?;
-        for litter in &stale {
-            let (id, name) = keys::read_pointer(litter).ok_or_else(|| fault::unreadable("litter"))?;
-            self.abandon(&id, name).await?;
-        }
-        Ok(stale.len())
+        let has_room = self.ask(&write.id, cap, place, plan).await?;
+        Ok(if has_room { None } else { Some(Outcome::TooMany) })
     }
 }
 
@@ -395,17 +274,6 @@ impl Redis {
     pub(super) async fn commit_planned(&self, write: &Write, plan: &str) -> bool {
         matches!(self.put(write, plan).await, Ok(Put::Done(_)))
     }
-}
-
-/// What stands behind a pointer.
-#[derive(Debug, PartialEq)]
-pub(super) enum Standing {
-    /// The request holds the place.
-    Held(RequestId),
-    /// A commit is under way that may make it hold the place.
-    Pending,
-    /// Nothing, for ever.
-    Dead,
 }
 
 /// The name of a task's row: sorts as version and place do.
