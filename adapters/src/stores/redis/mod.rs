@@ -252,6 +252,7 @@ impl Store for Redis {
         match self.write(&self.opening(&commit, cap, now)?).await? {
             Outcome::Done => Ok(Opened::New),
             Outcome::TooMany => Ok(Opened::TooMany),
+            Outcome::Contended => Err(write::contended()),
             Outcome::Held(Kind::Delivery, first) => Ok(Opened::Seen(first)),
             Outcome::Held(_, _) => Err(PortError::fatal("a request without a case has no subject yet")),
             Outcome::Conflict => match self.seen(&commit).await? {
@@ -273,6 +274,7 @@ impl Store for Redis {
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError> {
         match self.write(&self.change(&commit, expected)?).await? {
             Outcome::Done => Ok(expected.next()),
+            Outcome::Contended => Err(write::contended().into()),
             Outcome::Held(Kind::Delivery, _) => Err(CommitError::Seen),
             // Another commit of this very request was faster.
             Outcome::Held(_, other) if other == commit.request.id => Err(CommitError::Conflict),

@@ -54,27 +54,28 @@ impl Redis {
         self.ask_redis(&command).await
     }
 
-    /// Takes a place that belongs to one request only; or says which one holds it.
+    /// Takes a place that belongs to one request only; says what stood in the way last: nothing that lives, if it was
+    /// taken.
     pub(super) async fn claim(
         &self,
         id: &RequestId,
         place: &Place,
         plan: &str,
-    ) -> Result<Option<RequestId>, PortError> {
+    ) -> Result<Standing, PortError> {
         let (pointer, mine) = ([self.keys.pointer(place)], place.pointer(id.as_str(), plan));
         let mut dead = String::new();
         for _ in 0..WAITS.0 {
             let other: String = self.run(&scripts::CLAIM, &pointer, &[&mine, &dead]).await?;
             if other.is_empty() {
-                return Ok(None);
+                return Ok(Standing::Dead);
             }
             match self.standing(place, &other).await? {
-                Standing::Held(holder) => return Ok(Some(holder)),
+                Standing::Held(holder) => return Ok(Standing::Held(holder)),
                 Standing::Dead => dead = other,
                 Standing::Pending => tokio::time::sleep(WAITS.1).await,
             }
         }
-        Err(PortError::retry("another commit is about to take the same place").after(Some(PATIENCE)))
+        Ok(Standing::Pending)
     }
 
     /// Takes a place under the requester's cap; or says that there is none left.

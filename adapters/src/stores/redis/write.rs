@@ -9,7 +9,7 @@ use tapdesk_core::request::Request;
 use tapdesk_core::task::Task;
 
 use super::keys::{self, Kind, Place, digits};
-use super::pointers::{Cap, Litter};
+use super::pointers::{Cap, Litter, PATIENCE, Standing};
 use super::{Redis, fault, scripts};
 
 /// A request in its envelope.
@@ -63,6 +63,8 @@ pub(super) enum Outcome {
     Conflict,
     /// A place that belongs to one request only is held by this one.
     Held(Kind, RequestId),
+    /// Another commit was about to take such a place all the time.
+    Contended,
     TooMany,
 }
 
@@ -237,7 +239,11 @@ impl Redis {
             for place in wanted.iter().filter(|place| place.kind == kind) {
                 let refused = match kind {
                     Kind::Asked => self.ask_within_cap(write, place, plan).await?,
-                    _ => self.claim(&write.id, place, plan).await?.map(|other| Outcome::Held(kind, other)),
+                    _ => match self.claim(&write.id, place, plan).await? {
+                        Standing::Dead => None,
+                        Standing::Held(other) => Some(Outcome::Held(kind, other)),
+                        Standing::Pending => Some(Outcome::Contended),
+                    },
                 };
                 if refused.is_some() {
                     return Ok(refused);
@@ -279,6 +285,11 @@ impl Redis {
 /// The name of a task's row: sorts as version and place do.
 pub(super) fn row_name(version: Version, place: u16) -> String {
     format!("{:020}:{place:05}", version.0)
+}
+
+/// What a caller is told who met others at one place for too long.
+pub(super) fn contended() -> PortError {
+    PortError::retry("another commit is about to take the same place").after(Some(PATIENCE))
 }
 
 fn void() -> PortError {
