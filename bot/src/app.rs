@@ -15,6 +15,7 @@ use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
 use tapdesk_adapters::slack::{Slack, SlackConfig};
 use tapdesk_adapters::stores::embedded::Embedded;
+use tapdesk_adapters::stores::redis::{Durability, Redis, RedisConfig};
 use tapdesk_core::desk::{Desk, Ports, Settings};
 use tapdesk_core::ids::WorkerId;
 use tapdesk_core::ports::{Chat, Clock, Courier, Directory, Entropy, Ledger, Pins, Store};
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{self, Config, EmailTls};
+use crate::config::{self, Config, EmailTls, StoreKind};
 use crate::recovery;
 use crate::server::{self, Admin, Site};
 use crate::worker::Worker;
@@ -32,6 +33,11 @@ use crate::worker::Worker;
 const PIN_CHECKS: usize = 2;
 /// How long shutdown waits for work in hand.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(25);
+
+/// A server on the same network that takes longer is in trouble; webhooks have to be acknowledged within 3 s.
+const REDIS_CONNECTS_WITHIN: Duration = Duration::from_secs(1);
+/// A script takes less than a millisecond, a slow disk's sync some hundred.
+const REDIS_RESPONDS_WITHIN: Duration = Duration::from_millis(1200);
 
 /// Everything that the program is put together from.
 pub struct Parts {
@@ -49,6 +55,8 @@ pub struct Parts {
     pub couriers: Vec<Arc<dyn Courier>>,
     /// Durable state.
     pub store: Arc<dyn Store>,
+    /// Redis, where it is the store: checked at the start, and heard for tasks that other replicas add.
+    pub redis: Option<Arc<Redis>>,
     /// The audit record.
     pub ledger: Arc<dyn Ledger>,
     /// The server's pepper.
@@ -71,6 +79,16 @@ pub struct Stop {
     handles: [Handle<SocketAddr>; 2],
     servers: Vec<JoinHandle<std::io::Result<()>>>,
     tracker: TaskTracker,
+    _listening: Option<Listening>,
+}
+
+/// Hears of tasks that other replicas added, as long as it is kept.
+struct Listening(JoinHandle<()>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Parts {
@@ -80,14 +98,22 @@ impl Parts {
         let http = http::client(limits).context("the HTTP client cannot be built")?;
         let previous = config.previous_pepper_file.as_deref().map(config::pepper).transpose()?;
         let pepper = Arc::new(Pepper::new(config::pepper(&config.pepper_file)?, previous));
-        make_parent(&config.store.path)?;
         let slack = config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?;
+        let redis = match config.store.kind {
+            StoreKind::Embedded => None,
+            StoreKind::Redis => Some(redis(&config.store, &*entropy)?),
+        };
+        let store: Arc<dyn Store> = match &redis {
+            Some(redis) => Arc::<Redis>::clone(redis),
+            None => Arc::new(embedded(&config.store)?),
+        };
         Ok(Self {
             directory: Arc::new(graph(config, &http, &clock, &entropy)?),
             chats: slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect(),
             slack,
             couriers: couriers(config, &http, &clock, &entropy)?,
-            store: Arc::new(Embedded::open(&config.store.path).context("[store]")?),
+            store,
+            redis,
             ledger: Arc::new(
                 FileLedger::open(&config.ledger.path, file::Options::default(), clock.now())
                     .context("[ledger]")?,
@@ -101,8 +127,15 @@ impl Parts {
 
 /// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
 pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
+    if let Some(redis) = &parts.redis {
+        redis.check().await.context("[store]")?;
+    }
     recovery::recover(config, &parts).await?;
     let bell = Arc::new(Notify::new());
+    let listening = parts.redis.clone().map(|redis| {
+        let bell = Arc::clone(&bell);
+        Listening(tokio::spawn(async move { redis.listen(|| bell.notify_one()).await }))
+    });
     let name = WorkerId(format!("worker-{:016x}", u64::from_be_bytes(parts.entropy.array())));
     let desk = Arc::new(desk(config, &parts, &name, &bell));
     let tracker = TaskTracker::new();
@@ -129,7 +162,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         lease: config.worker.lease,
         keep_closed: config.store.keep_closed,
     };
-    let stop = Stop { handles, servers: vec![public_server, admin_server], tracker };
+    let stop = Stop { handles, servers: vec![public_server, admin_server], tracker, _listening: listening };
     Ok(Running { address, admin_address, worker, stop })
 }
 
@@ -207,6 +240,29 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
         worker: name.clone(),
     };
     Desk::new(outside, settings, config.policy.clone(), Arc::clone(&parts.pepper))
+}
+
+fn embedded(section: &config::Store) -> anyhow::Result<Embedded> {
+    let path = section.path.as_ref().context("store.path: the embedded store needs a file")?;
+    make_parent(path)?;
+    Embedded::open(path).context("[store]")
+}
+
+/// Not connected yet: `start` does that, and checks the server.
+fn redis(section: &config::Store, entropy: &dyn Entropy) -> anyhow::Result<Arc<Redis>> {
+    let config = RedisConfig {
+        url: config::secret("store.url", section.url.as_ref(), section.url_file.as_ref())?,
+        prefix: "tapdesk".to_owned(),
+        name: format!("{:016x}", u64::from_be_bytes(entropy.array())),
+        required: match section.required_durability {
+            config::Durability::Always => Durability::Always,
+            config::Durability::EverySec => Durability::EverySecond,
+            config::Durability::None => Durability::None,
+        },
+        connect: REDIS_CONNECTS_WITHIN,
+        respond: REDIS_RESPONDS_WITHIN,
+    };
+    Ok(Arc::new(Redis::new(config).context("[store]")?))
 }
 
 fn graph(

@@ -84,7 +84,14 @@ pub struct Store {
     /// Which engine.
     pub kind: StoreKind,
     /// The file of the embedded store.
-    pub path: PathBuf,
+    pub path: Option<PathBuf>,
+    /// The Redis server, with user and password.
+    pub url: Option<Secret>,
+    /// The file that holds it.
+    pub url_file: Option<PathBuf>,
+    /// What a crash of the Redis server may lose.
+    #[serde(default)]
+    pub required_durability: Durability,
     /// How long closed requests are kept.
     #[serde(default = "thirty_days", deserialize_with = "duration")]
     pub keep_closed: Duration,
@@ -96,6 +103,21 @@ pub struct Store {
 pub enum StoreKind {
     /// One file, no server.
     Embedded,
+    /// A Redis server, for several replicas.
+    Redis,
+}
+
+/// What of the accepted changes has to survive a crash of the Redis server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Everything that was answered.
+    #[default]
+    Always,
+    /// Everything but the last one or two seconds.
+    EverySec,
+    /// Whatever the server has.
+    None,
 }
 
 /// `[ledger]`
@@ -409,6 +431,17 @@ impl Config {
                 fault(&key, "uses sms, and [courier.sms] is missing");
             }
         }
+        let store = &self.store;
+        match store.kind {
+            StoreKind::Embedded if store.path.is_none() => {
+                fault("store.path", "the embedded store needs a file");
+            }
+            StoreKind::Embedded if store.url.is_some() || store.url_file.is_some() => {
+                fault("store.url", "is for kind = \"redis\"");
+            }
+            StoreKind::Redis if store.path.is_some() => fault("store.path", "is for kind = \"embedded\""),
+            StoreKind::Embedded | StoreKind::Redis => {}
+        }
         for (key, inline, file) in self.secrets() {
             if inline.is_some() == file.is_some() {
                 fault(key, &format!("give either {key} or {key}_file"));
@@ -449,6 +482,9 @@ impl Config {
             self.graph.client_secret.as_ref(),
             self.graph.client_secret_file.as_ref(),
         )];
+        if self.store.kind == StoreKind::Redis {
+            secrets.push(("store.url", self.store.url.as_ref(), self.store.url_file.as_ref()));
+        }
         if let Some(slack) = &self.slack {
             secrets.push((
                 "slack.signing_secret",

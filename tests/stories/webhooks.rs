@@ -114,7 +114,7 @@ fn claim_forgeries(largest: usize) -> Vec<Forgery> {
         br#"{"code":"0123456789ABC","pin":"12345678","client":"00000000000000000000000000000000"}"#.to_vec();
     let json = ("content-type", "application/json".to_owned());
     let ours = ("x-tapdesk", "1".to_owned());
-    let forged = |name, headers, body, status| Forgery { name, headers, body, status };
+    let forged = |name, headers, body, status| Forgery { name, body, headers, status };
     let bad = StatusCode::BAD_REQUEST;
     vec![
         forged("no custom header", vec![json.clone()], body.clone(), bad),

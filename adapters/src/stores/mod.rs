@@ -2,3 +2,4 @@
 
 pub mod contract;
 pub mod embedded;
+pub mod redis;

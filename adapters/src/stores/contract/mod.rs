@@ -2,7 +2,7 @@
 //!
 //! Each promise is a function that takes an empty store and panics where the promise is broken.
 //! [`store_contract!`](crate::store_contract) makes one test of each; [`model::agree`] compares a store, step by
-//! step, with a few maps in memory.
+//! step, with a few maps in memory; [`crowd::adds_up`] lets several workers at it at once.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
     reason = "a contract is kept by panicking where it is broken; nothing but tests calls it"
 )]
 
+pub mod crowd;
 pub mod model;
 pub mod samples;
 mod sentences;

@@ -12,6 +12,7 @@ use tapdesk_core::ports::{Commit, Opened, PortError, Store};
 use tapdesk_core::request::Whom;
 
 use super::{Embedded, OpenError};
+use crate::stores::contract::crowd::adds_up;
 use crate::stores::contract::model::{Step, agree};
 use crate::stores::contract::samples::*;
 
@@ -28,6 +29,20 @@ proptest! {
     fn it_answers_as_the_model_does(steps in prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..60)) {
         runtime().block_on(async { agree(in_memory().await, &steps).await });
     }
+
+    #[test]
+    fn what_a_crowd_is_promised_adds_up(
+        workers in prop::collection::vec(
+            prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..40),
+            2..6,
+        )
+    ) {
+        threads().block_on(async { adds_up(in_memory().await, workers).await });
+    }
+}
+
+fn threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
