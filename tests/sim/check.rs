@@ -126,7 +126,7 @@ pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
         place("the log at TRACE", world.logged().into_bytes(), &[]),
         place("chat messages", seen.join("\n").into_bytes(), &[]),
         place("chat modals", modals.join("\n").into_bytes(), &[Kind::Pin]),
-        place("text messages", texts.join("\n").into_bytes(), &[Kind::Code, Kind::Pin]),
+        place("text messages", texts.join("\n").into_bytes(), &[Kind::Code, Kind::Pin, Kind::ReportToken]),
         place("mail", mails.join("\n").into_bytes(), &[Kind::Code, Kind::Pin, Kind::ReportToken]),
         place("metrics", tapdesk::telemetry::metrics().render().into_bytes(), &[]),
     ];

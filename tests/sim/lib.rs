@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod chance;
 pub mod check;
+pub mod claims;
 pub mod entra;
 pub mod faulty;
 pub mod fuse;
@@ -17,6 +18,7 @@ pub mod smtp;
 pub mod tales;
 pub mod trouble;
 pub mod twilio;
+pub mod visitor;
 pub mod wire;
 pub mod world;
 

@@ -98,7 +98,7 @@ pub struct World {
     pub(crate) config: Config,
     config_text: String,
     running: Option<Running>,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     logs: Logs,
 }
 

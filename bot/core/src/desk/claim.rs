@@ -200,10 +200,15 @@ impl Desk {
         };
         let Some(half) = &grant.ticket.pin else { return Ok(ClaimAnswer::Waiting) };
         if !self.ports.pins.matches(pin, half.hash.clone()).await {
-            let after = self.change(&id, Event::WrongPin).await?;
-            return Ok(wrong_pin(&after));
+            return match self.change(&id, Event::WrongPin).await {
+                Ok(after) => Ok(wrong_pin(&after)),
+                Err(stopped) => self.as_it_stands(&id, stopped).await,
+            };
         }
-        let answer = self.proved(&id, &grant, client).await;
+        let answer = match self.proved(&id, &grant, client).await {
+            Ok(answer) => Ok(answer),
+            Err(stopped) => self.as_it_stands(&id, stopped).await,
+        };
         // A right PIN whose claim met a hitch must not use up the tries.
         if !matches!(answer, Ok(ClaimAnswer::Pass { .. })) {
             match self.change(&id, Event::PinProved).await {
@@ -316,8 +321,15 @@ impl Desk {
     async fn exhausted(&self, id: &RequestId) -> Result<ClaimAnswer, Stopped> {
         match self.change(id, Event::TriesExhausted).await {
             Ok(_) => Ok(ClaimAnswer::Locked),
-            Err(Stopped::Refused(_)) => Ok(over(&self.load(id).await?.request.state)),
-            Err(stopped) => Err(stopped),
+            Err(stopped) => self.as_it_stands(id, stopped).await,
+        }
+    }
+
+    /// The answer to a claim that came upon another state than it began in: that state tells more than the refusal.
+    async fn as_it_stands(&self, id: &RequestId, stopped: Stopped) -> Result<ClaimAnswer, Stopped> {
+        match stopped {
+            Stopped::Refused(Refusal::Moot | Refusal::Over) => Ok(over(&self.load(id).await?.request.state)),
+            other => Err(other),
         }
     }
 
