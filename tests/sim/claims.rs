@@ -63,7 +63,12 @@ pub fn wrong_pin(pin: &str, by: u32) -> String {
 
 impl World {
     /// Somebody types a wrong PIN, `times` times; returns the answers.
-    pub async fn guesses(&self, browser: &Browser, ticket: &Ticket, times: u32) -> anyhow::Result<Vec<Answer>> {
+    pub async fn guesses(
+        &self,
+        browser: &Browser,
+        ticket: &Ticket,
+        times: u32,
+    ) -> anyhow::Result<Vec<Answer>> {
         let mut answers = Vec::new();
         for by in 1..=times {
             answers.push(browser.claim(&ticket.0, &wrong_pin(&ticket.1, by)).await?);
@@ -71,7 +76,7 @@ impl World {
         Ok(answers)
     }
 
-    /// Many browsers claim at the same moment; the first of each pair types the PIN.
+    /// Browsers claim at the same moment, each with one of the PINs.
     pub async fn all_claim(&self, code: &str, pins: Vec<String>) -> anyhow::Result<Vec<(Browser, Answer)>> {
         let claims = pins.into_iter().map(|pin| {
             let (browser, code) = (self.browser(), code.to_owned());
@@ -89,16 +94,21 @@ impl World {
 
     /// Begins a claim and waits until Graph holds the create before handling it.
     pub async fn claim_held_before_the_create(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
-        self.claim_held_at(self.graph.wire.hold_request(&self.create()), &self.create(), browser, ticket).await
+        self.claim_held_at(self.graph.wire.hold_request(&self.create()), &self.create(), browser, ticket)
+            .await
     }
 
-    /// Begins a claim and waits until Graph has made the pass and keeps its answer.
+    /// Begins a claim and waits until Graph has the create, whose answer it will keep.
     pub async fn claim_held_after_the_create(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
         self.claim_held_at(self.graph.wire.hold_answer(&self.create()), &self.create(), browser, ticket).await
     }
 
-    /// Begins a claim and waits until the last look at the directory before the create is held.
-    pub async fn claim_held_before_the_last_look(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
+    /// Begins a claim and waits until Graph has the last question before the create, whose answer it will keep.
+    pub async fn claim_held_before_the_last_look(
+        &self,
+        browser: &Browser,
+        ticket: &Ticket,
+    ) -> (Claiming, Gate) {
         self.claim_held_at(self.graph.wire.hold_answer(&self.list()), &self.list(), browser, ticket).await
     }
 
@@ -154,7 +164,8 @@ impl World {
     /// How often the ledger says that and means it: lines whose commit lost its race do not count.
     pub fn ledger_holds(&self, phase: &str, what: &str) -> anyhow::Result<usize> {
         let lines = ledger_lines(&self.files.path().join("ledger"))?;
-        let lost = lines.iter().filter(|line| line["what"] == what && line["facts"]["result"] == "superseded");
+        let lost =
+            lines.iter().filter(|line| line["what"] == what && line["facts"]["result"] == "superseded");
         Ok(self.ledger_says(phase, what)?.saturating_sub(lost.count()))
     }
 

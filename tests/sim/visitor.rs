@@ -115,7 +115,8 @@ impl Seen {
     #[must_use]
     pub fn looks(&self) -> (u16, Vec<(String, String)>, Vec<u8>) {
         let headers = self.headers.iter().filter(|(name, _)| *name != "date");
-        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text =
+            |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let mut headers: Vec<_> = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
         headers.sort();
         (self.status.as_u16(), headers, self.body.clone())

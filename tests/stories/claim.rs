@@ -129,13 +129,18 @@ async fn of_sixty_four_browsers_one_gets_the_pass() -> anyhow::Result<()> {
     let world = World::start().await?;
     let (code, pin) = world.ticket_for_jane().await?;
     let answers = world.all_claim(&code, vec![pin.clone(); 64]).await?;
-    let (winners, others): (Vec<_>, Vec<_>) = answers.iter().partition(|(_, answer)| answer.state() == "pass");
+    let (winners, others): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|(_, answer)| answer.state() == "pass");
     ensure!(winners.len() == 1, "{} browsers got a pass", winners.len());
     for (_, answer) in &others {
         ensure!(matches!(answer.state(), "opened" | "busy"), "{answer:?}");
         ensure!(answer.body.get("passcode").is_none(), "a loser got a passcode");
     }
-    ensure!(world.creates() == 1 && world.graph.passes().len() == 1, "Graph was asked {} times", world.creates());
+    ensure!(
+        world.creates() == 1 && world.graph.passes().len() == 1,
+        "Graph was asked {} times",
+        world.creates()
+    );
     ensure!(winners[0].0.shown(&code).await?.status == StatusCode::NO_CONTENT);
     world.settle().await?;
     for (browser, _) in &others[..8] {

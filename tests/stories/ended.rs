@@ -69,7 +69,10 @@ async fn terminal_means_gone() -> anyhow::Result<()> {
         let browser = world.browser();
         comes_to(&world, &browser, &ticket, end).await?;
         world.settle().await?;
-        world.ticket_is_over(&browser, &ticket, why).await.map_err(|error| error.context(format!("{end:?}")))?;
+        world
+            .ticket_is_over(&browser, &ticket, why)
+            .await
+            .map_err(|error| error.context(format!("{end:?}")))?;
         world.everybody_reads();
         world.finish().await?;
     }
@@ -203,7 +206,10 @@ async fn a_pass_that_an_administrator_replaces_counts_as_over() -> anyhow::Resul
     world.claim_gets(&browser, &code, &pin, "opened").await?;
     world.advance(Duration::from_mins(6)).await?;
     world.hears(&world.ada, "The pass for Jane Doe is over")?;
-    ensure!(world.graph.live_passes(&world.jane.person)[0].id == theirs.id, "tapdesk took somebody else's pass");
+    ensure!(
+        world.graph.live_passes(&world.jane.person)[0].id == theirs.id,
+        "tapdesk took somebody else's pass"
+    );
     world.everybody_reads();
     world.finish().await
 }

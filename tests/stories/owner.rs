@@ -81,7 +81,10 @@ async fn comes_to(world: &mut World, (code, pin): &Ticket, outcome: Outcome) -> 
             world.graph.wire.trouble(&world.create(), 1, Trouble::DropRequest);
             world.claim_gets(&browser, code, pin, "unavailable").await?;
             world.advance(Duration::from_secs(110)).await?;
-            ensure!(world.smtp.mailbox(JANES_MAIL).is_empty(), "the owner was told before two minutes had passed");
+            ensure!(
+                world.smtp.mailbox(JANES_MAIL).is_empty(),
+                "the owner was told before two minutes had passed"
+            );
             world.advance(Duration::from_secs(20)).await?;
             ensure!(world.smtp.mailbox(JANES_MAIL).len() == 1, "the owner was not told after two minutes");
             world.advance(Duration::from_mins(10)).await?;
@@ -124,7 +127,8 @@ async fn comes_to(world: &mut World, (code, pin): &Ticket, outcome: Outcome) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_code_goes_by_mail_the_notice_does_not() -> anyhow::Result<()> {
-    let rule = "ticket = [\"email\"]\ncontacts = [\"otherMails\"]\nnotice = [\"email\", \"sms\", \"manager\"]";
+    let rule =
+        "ticket = [\"email\"]\ncontacts = [\"otherMails\"]\nnotice = [\"email\", \"sms\", \"manager\"]";
     let world = World::under(rulebook("", &[rule])).await?;
     world.jane.person.other_mail("jane@home.example");
     world.ada_asks_for_jane().await?;

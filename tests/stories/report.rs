@@ -27,7 +27,10 @@ async fn is_frozen(world: &World, ticket: &Ticket, passcode: &str) -> anyhow::Re
     world.mail_says(SECURITY, "was stopped for safety")?;
     world.hears(&world.mary, "was stopped for safety")?;
     let told = world.reads(&world.ada).join("\n");
-    ensure!(told.contains("was stopped for safety. ") || told.contains("was stopped for safety.\n"), "{told}");
+    ensure!(
+        told.contains("was stopped for safety. ") || told.contains("was stopped for safety.\n"),
+        "{told}"
+    );
     for blame in ["not me", "wasn't me", "reported", "Jane said", "attack"] {
         ensure!(!told.contains(blame), "the requester reads {blame:?}: {told}");
     }
