@@ -76,7 +76,7 @@ impl World {
         Ok(answers)
     }
 
-    /// Many browsers claim at the same moment; the first of each pair types the PIN.
+    /// Browsers claim at the same moment, each with one of the PINs.
     pub async fn all_claim(&self, code: &str, pins: Vec<String>) -> anyhow::Result<Vec<(Browser, Answer)>> {
         let claims = pins.into_iter().map(|pin| {
             let (browser, code) = (self.browser(), code.to_owned());
@@ -98,12 +98,12 @@ impl World {
             .await
     }
 
-    /// Begins a claim and waits until Graph has made the pass and keeps its answer.
+    /// Begins a claim and waits until Graph has the create, whose answer it will keep.
     pub async fn claim_held_after_the_create(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
         self.claim_held_at(self.graph.wire.hold_answer(&self.create()), &self.create(), browser, ticket).await
     }
 
-    /// Begins a claim and waits until the last look at the directory before the create is held.
+    /// Begins a claim and waits until Graph has the last question before the create, whose answer it will keep.
     pub async fn claim_held_before_the_last_look(
         &self,
         browser: &Browser,

@@ -217,9 +217,11 @@ impl Desk {
         Err(PortError::retry("the request changes too fast").into())
     }
 
-    /// Writes down that records whose commit did not happen do not count.
+    /// Writes down that records whose commit did not happen do not count. An outcome stays: it is what Graph did, and
+    /// no lost race undoes it.
     async fn supersede(&self, records: &[Record], now: Timestamp) -> Result<(), PortError> {
-        let lines = records.iter().map(|record| record.superseded(now)).collect();
+        let counted = records.iter().filter(|record| record.phase != Phase::Outcome);
+        let lines = counted.map(|record| record.superseded(now)).collect();
         self.ports.ledger.append(lines).await.map(drop)
     }
 

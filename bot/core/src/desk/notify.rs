@@ -74,27 +74,26 @@ impl Desk {
         Ok(Done::Done)
     }
 
-    /// What there is to tell now; nothing while the outcome is open and may still become known.
+    /// What there is to tell now; nothing while the outcome of the last create may still become known.
     fn to_be_told(&self, state: &State, grant: &Grant) -> Option<Told> {
+        if grant.fate.is_some() {
+            return grant.fate;
+        }
+        // The ticket may be open again by now: that no stray pass was seen yet does not mean that none was made.
         let begun = match state {
             State::Issuing { attempt, .. } => Some(attempt.at),
-            State::Unsettled { grant, .. } => grant.loose.last().map(|loose| loose.attempt.at),
             State::Received
             | State::AwaitingApproval { .. }
             | State::Approved(_)
             | State::ClaimOpen(_)
+            | State::Unsettled { .. }
             | State::Issued { .. }
             | State::Shown { .. }
             | State::Revoking { .. }
-            | State::Closed { .. } => None,
+            | State::Closed { .. } => grant.loose.last().map(|loose| loose.attempt.at),
         };
-        match (begun, grant.fate) {
-            (None, fate) => Some(fate.unwrap_or(Told::MayHaveBeenMade)),
-            (Some(begun), _) => {
-                let waited = Duration::try_from(self.now().duration_since(begun)).unwrap_or_default();
-                (waited >= UNKNOWN_FOR_TOO_LONG).then_some(Told::MayHaveBeenMade)
-            }
-        }
+        let waited = |begun| Duration::try_from(self.now().duration_since(begun)).unwrap_or_default();
+        begun.is_none_or(|begun| waited(begun) >= UNKNOWN_FOR_TOO_LONG).then_some(Told::MayHaveBeenMade)
     }
 
     /// Sends the notice on every route that is not the code's; returns how many took it.

@@ -129,7 +129,8 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         };
         self.outcome("pass.create", attempt.intent).with_fact("result", result);
-        grant.fate = Some(Told::NotMade);
+        // An earlier create may still have made one.
+        grant.fate = grant.loose.is_empty().then_some(Told::NotMade);
         if declined.is_some_and(|why| why != Decline::Throttled && why != Decline::NotSent) {
             self.tell_requester(News::Declined);
         }
@@ -198,6 +199,12 @@ impl Draft<'_> {
         self.event("pass.looked_for").with_fact("deleted", deleted);
         if let Some(at) = next_look {
             self.task(at.max(self.now), Task::Sweep);
+        }
+        if deleted > 0
+            && let Some(grant) = self.next.grant_mut().filter(|grant| grant.fate.is_none())
+        {
+            grant.fate = Some(Told::Deleted);
+            self.task(self.now, Task::NotifyOwner);
         }
         if let State::Unsettled { grant, goal } = self.next.state.clone() {
             match goal {
