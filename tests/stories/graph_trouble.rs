@@ -130,7 +130,7 @@ async fn a_token_refused_at_the_create_itself_makes_one_pass() -> anyhow::Result
     let gate = world.graph.wire.hold_answer(&world.list());
     let (browser, looks) = (world.browser(), world.looks());
     let revoke = async {
-        world.graph.wire.arrived(PASSES, looks + 1).await;
+        world.graph.wire.handled(&world.list(), looks + 1).await;
         world.entra.revoke_tokens();
         gate.open();
     };
