@@ -159,12 +159,12 @@ impl World {
         self.has_no_button(&self.otto)
     }
 
-    /// How often the ledger says that and means it: lines whose commit lost its race do not count.
-    pub fn ledger_holds(&self, phase: &str, what: &str) -> anyhow::Result<usize> {
+    /// How often the ledger says that something happened, without what lost its race and did not count.
+    pub fn times_it_happened(&self, what: &str) -> anyhow::Result<usize> {
         let lines = ledger_lines(&self.files.path().join("ledger"))?;
         let lost =
             lines.iter().filter(|line| line["what"] == what && line["facts"]["result"] == "superseded");
-        Ok(self.ledger_says(phase, what)?.saturating_sub(lost.count()))
+        Ok(self.ledger_says("event", what)?.saturating_sub(lost.count()))
     }
 
     /// Lets the time go by in which a pass must have been seen.
