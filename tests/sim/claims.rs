@@ -94,34 +94,32 @@ impl World {
 
     /// Begins a claim and waits until Graph holds the create before handling it.
     pub async fn claim_held_before_the_create(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
-        self.claim_held_at(self.graph.wire.hold_request(&self.create()), &self.create(), browser, ticket)
-            .await
+        let (create, creates) = (self.create(), self.creates());
+        let gate = self.graph.wire.hold_request(&create);
+        let claiming = self.begins_claim(browser, ticket);
+        self.graph.wire.arrived(&create, creates + 1).await;
+        (claiming, gate)
     }
 
-    /// Begins a claim and waits until Graph has the create, whose answer it will keep.
+    /// Begins a claim and waits until Graph has made the pass and keeps its answer.
     pub async fn claim_held_after_the_create(&self, browser: &Browser, ticket: &Ticket) -> (Claiming, Gate) {
-        self.claim_held_at(self.graph.wire.hold_answer(&self.create()), &self.create(), browser, ticket).await
+        let (create, creates) = (self.create(), self.creates());
+        let gate = self.graph.wire.hold_answer(&create);
+        let claiming = self.begins_claim(browser, ticket);
+        self.graph.wire.handled(&create, creates + 1).await;
+        (claiming, gate)
     }
 
-    /// Begins a claim and waits until Graph has the last question before the create, whose answer it will keep.
+    /// Begins a claim and waits until Graph keeps its answer to the last question before the create.
     pub async fn claim_held_before_the_last_look(
         &self,
         browser: &Browser,
         ticket: &Ticket,
     ) -> (Claiming, Gate) {
-        self.claim_held_at(self.graph.wire.hold_answer(&self.list()), &self.list(), browser, ticket).await
-    }
-
-    async fn claim_held_at(
-        &self,
-        gate: Gate,
-        call: &str,
-        browser: &Browser,
-        ticket: &Ticket,
-    ) -> (Claiming, Gate) {
-        let before = self.graph.wire.seen().iter().filter(|exchange| exchange.line().contains(call)).count();
+        let (list, looks) = (self.list(), self.looks());
+        let gate = self.graph.wire.hold_answer(&list);
         let claiming = self.begins_claim(browser, ticket);
-        self.graph.wire.arrived(call, before + 1).await;
+        self.graph.wire.handled(&list, looks + 1).await;
         (claiming, gate)
     }
 
@@ -161,12 +159,12 @@ impl World {
         self.has_no_button(&self.otto)
     }
 
-    /// How often the ledger says that and means it: lines whose commit lost its race do not count.
-    pub fn ledger_holds(&self, phase: &str, what: &str) -> anyhow::Result<usize> {
+    /// How often the ledger says that something happened, without what lost its race and did not count.
+    pub fn times_it_happened(&self, what: &str) -> anyhow::Result<usize> {
         let lines = ledger_lines(&self.files.path().join("ledger"))?;
         let lost =
             lines.iter().filter(|line| line["what"] == what && line["facts"]["result"] == "superseded");
-        Ok(self.ledger_says(phase, what)?.saturating_sub(lost.count()))
+        Ok(self.ledger_says("event", what)?.saturating_sub(lost.count()))
     }
 
     /// Lets the time go by in which a pass must have been seen.

@@ -35,6 +35,8 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// Request body.
     pub body: Bytes,
+    /// Whether the simulator has handled it; its answer may still be held.
+    pub is_handled: bool,
     /// Whether the simulator has handled it and holds no work for it any more.
     pub is_done: bool,
     /// Status of the answer; `None` while it is held, or when the client did not get one.
@@ -144,6 +146,16 @@ impl Wire {
         assert!(self.until(enough).await, "{times} × {part:?} did not arrive");
     }
 
+    /// Waits until `times` requests for which `"METHOD path?query"` contains `part` were handled, their answers held or not.
+    ///
+    /// # Panics
+    /// When that does not happen within some seconds.
+    pub async fn handled(&self, part: &str, times: usize) {
+        let handled = |e: &&Exchange| e.is_handled && e.line().contains(part);
+        let enough = |seen: &[Exchange]| seen.iter().filter(handled).count() >= times;
+        assert!(self.until(enough).await, "{times} × {part:?} were not handled");
+    }
+
     /// Waits until every request that came in was handled: what was held has landed.
     ///
     /// # Panics
@@ -235,6 +247,7 @@ async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Respons
         target: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: parts.headers.clone(),
         body: body.clone(),
+        is_handled: false,
         is_done: false,
         status: None,
     };
@@ -244,8 +257,9 @@ async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Respons
     let work = tokio::spawn({
         let wire = wire.clone();
         async move {
-            let response = play(trouble, request, next).await;
-            wire.note(place, |exchange| exchange.is_done = true);
+            let handled = || wire.note(place, |exchange| exchange.is_handled = true);
+            let response = play(trouble, request, next, handled).await;
+            wire.note(place, |exchange| (exchange.is_handled, exchange.is_done) = (true, true));
             response
         }
     });
@@ -255,13 +269,19 @@ async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Respons
 }
 
 /// Handles a request with its trouble; `None` means that the client gets no answer.
-async fn play(trouble: Option<Trouble>, request: Request, next: Next) -> Option<Response<Body>> {
+async fn play(
+    trouble: Option<Trouble>,
+    request: Request,
+    next: Next,
+    handled: impl Fn(),
+) -> Option<Response<Body>> {
     match trouble {
         None => Some(next.run(request).await),
         Some(Trouble::HoldAnswer(gate)) => {
-            let handled = next.run(request).await;
+            let answer = next.run(request).await;
+            handled();
             gate.wait().await;
-            Some(handled)
+            Some(answer)
         }
         Some(Trouble::HoldRequest(gate)) => {
             gate.wait().await;

@@ -81,8 +81,7 @@ async fn a_report_that_comes_twice_is_told_once() -> anyhow::Result<()> {
     }
     is_frozen(&world, &ticket, &passcode).await?;
     ensure!(world.browser().report(&ticket.0).await?.state() == "reported");
-    // The link of the first notice was voided by the second, which tells of the deletion.
-    ensure!(world.browser().report_notice(&notice.token, &notice.number).await?.state() == "unknown");
+    ensure!(world.browser().report_notice(&notice.token, &notice.number).await?.state() == "reported");
     world.settle().await?;
     ensure!(world.smtp.read(SECURITY).is_empty(), "security was told again");
     ensure!(world.graph.sessions_revoked(&world.jane.person) == 1, "the sessions were ended again");
@@ -139,6 +138,29 @@ async fn the_link_alone_is_not_enough_and_five_wrong_numbers_void_it() -> anyhow
     is_frozen(&world, &ticket, &passcode).await?;
     world.everybody_reads();
     world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_notice_does_not_void_the_link_of_an_earlier_one() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let browser = world.browser();
+    browser.claim(&code, &pin).await?.passcode()?;
+    world.settle().await?;
+    let first = world.janes_notice()?;
+    ensure!(browser.report_notice(&first.token, &first.other_number(1)).await?.body["tries_left"] == 4);
+    world.grace_time_passes().await?;
+    browser.claims_and_sees(&code, &pin).await?;
+    world.settle().await?;
+    let later = world.janes_notices()?;
+    ensure!(later.len() == 2, "{} notices", later.len());
+    let tries = browser.report_notice(&later[1].token, &first.other_number(1)).await?;
+    ensure!(tries.body["tries_left"] == 3, "a later notice gives new tries: {tries:?}");
+    let answer = world.browser().report_notice(&first.token, &first.number).await?;
+    ensure!(answer.state() == "reported", "the first notice's link is dead: {answer:?}");
+    world.settle().await?;
+    ensure!(world.janes_passes() == 0, "the reported pass lives");
+    world.finish_unread().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::ids::CROCKFORD;
+use crate::ids::{CROCKFORD, RequestId};
 use crate::ports::Entropy;
 
 /// Characters of a code: 13 × 5 = 65 bits.
@@ -131,14 +131,6 @@ impl Pin {
 }
 
 impl ReportToken {
-    /// A fresh token.
-    pub fn mint(entropy: &dyn Entropy) -> Self {
-        let text = Zeroizing::new(crate::ids::base32(&entropy.array::<16>()));
-        let mut characters = Zeroizing::new([0; 26]);
-        characters.copy_from_slice(text.as_bytes());
-        Self(characters)
-    }
-
     /// Reads what followed the link.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let bytes: [u8; 26] = text.as_bytes().try_into().map_err(|_| Malformed("token"))?;
@@ -238,6 +230,23 @@ impl Pepper {
             .chain(&self.previous)
             .filter_map(|pepper| argon2(pepper))
             .any(|argon2| argon2.verify_password(&pin.0[..], &parsed).is_ok())
+    }
+
+    /// The token and the two digits of the "this wasn't me" link of a request: the same in every notice on it, so that a
+    /// later notice does not void the link that the owner has in front of them.
+    #[must_use]
+    pub fn report_link(&self, request: &RequestId) -> (ReportToken, u8) {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.current[..]);
+        let mut context = hmac::Context::with_key(&key);
+        context.update(b"tapdesk/report-link/v1\0");
+        context.update(request.as_str().as_bytes());
+        let tag = context.sign();
+        let (token, digits) = tag.as_ref().split_at(16);
+        let text = Zeroizing::new(crate::ids::base32(token));
+        let mut characters = Zeroizing::new([0; 26]);
+        characters.copy_from_slice(text.as_bytes());
+        let number = digits.iter().fold(0, |number, byte| (number * 256 + u32::from(*byte)) % 100);
+        (ReportToken(characters), u8::try_from(number).unwrap_or_default())
     }
 
     /// A keyed pseudonym of a free text or name: equal texts stay comparable, none can be read back.
@@ -372,6 +381,20 @@ mod tests {
         let kept = Pepper::new([1; 32], None).code_hash(&code);
         assert!(Pepper::new([2; 32], Some([1; 32])).code_hashes(&code).contains(&kept));
         assert!(!Pepper::new([2; 32], None).code_hashes(&code).contains(&kept));
+    }
+
+    #[test]
+    fn the_link_of_a_request_stays_the_same_and_is_no_others() {
+        let entropy = CountUp::new();
+        let (one, other) = (RequestId::fresh(&entropy), RequestId::fresh(&entropy));
+        let link = |pepper: u8, of: &RequestId| {
+            let (token, number) = Pepper::new([pepper; 32], None).report_link(of);
+            assert!(number < 100 && ReportToken::parse(token.reveal().as_str()).is_ok());
+            token.hash()
+        };
+        assert_eq!(link(1, &one), link(1, &one));
+        assert_ne!(link(1, &one), link(1, &other));
+        assert_ne!(link(1, &one), link(2, &one));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::policy::Route;
 use crate::ports::{Message, PortError, Stored};
 use crate::request::{Case, Event, Grant, Notice, State, Told};
 use crate::task::{Audience, News};
-use crate::ticket::ReportToken;
 use crate::words;
 
 /// The owner is told that a pass may have been made when nobody knows for so long.
@@ -53,9 +52,7 @@ impl Desk {
         if last == Some((grant.attempts, told)) || (told == Told::NotMade && !said_may_be) {
             return Ok(Done::Done);
         }
-        let token = ReportToken::mint(&*self.ports.entropy);
-        let [byte] = self.ports.entropy.array::<1>();
-        let number = byte % 100;
+        let (token, number) = self.pepper.report_link(&stored.request.id);
         let ends_at = stored.request.state.made().map_or_else(|| self.now(), |pass| pass.ends_at);
         let notice = Notice {
             token: token.hash(),

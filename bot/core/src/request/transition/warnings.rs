@@ -20,8 +20,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    pub(super) fn notice_minted(&mut self, notice: Notice) -> Applied {
+    pub(super) fn notice_minted(&mut self, mut notice: Notice) -> Applied {
         let grant = self.next.grant_mut().ok_or(Refusal::Moot)?;
+        // One link for all notices on a request: a later one gives neither new tries nor less time.
+        if let Some(earlier) = grant.notice.as_ref().filter(|earlier| earlier.token.is(&notice.token)) {
+            notice.wrong = earlier.wrong;
+            notice.expires_at = notice.expires_at.max(earlier.expires_at);
+        }
         grant.notice = Some(notice);
         self.event("owner.notice.minted");
         Ok(())
