@@ -31,6 +31,8 @@ use crate::worker::Worker;
 
 /// PIN checks at a time: each costs one core tens of milliseconds and 9 MiB.
 const PIN_CHECKS: usize = 2;
+/// How long a request may take to bring its body.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// How long shutdown waits for work in hand.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(25);
 
@@ -61,6 +63,8 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     /// The server's pepper.
     pub pepper: Arc<Pepper>,
+    /// How long a request may take to bring its body.
+    pub body_within: Duration,
 }
 
 /// A program that listens. The worker is handed out, so that whoever drives time drives it too.
@@ -119,6 +123,7 @@ impl Parts {
                     .context("[ledger]")?,
             ),
             pepper,
+            body_within: BODY_WITHIN,
             clock,
             entropy,
         })
@@ -146,6 +151,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         tracker: tracker.clone(),
         misses: crate::claim::Misses::default(),
         trusted_proxies: config.trusted_proxies.clone(),
+        body_within: parts.body_within,
     });
     let admin = Arc::new(Admin { desk: Arc::clone(&desk), ledger: Arc::clone(&parts.ledger) });
     let handles = [Handle::new(), Handle::new()];

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use metrics::counter;
 use serde::{Deserialize, Serialize};
@@ -65,10 +65,15 @@ pub async fn page() -> Response<Body> {
 }
 
 /// The page at `/c%23…`, where a mail gateway encoded the fragment, perhaps twice; everything else at the root is unknown.
-pub async fn page_behind_gateway(Path(path): Path<String>) -> Response<Body> {
-    if path.starts_with("c#") || path.starts_with("c%23") {
+pub async fn page_behind_gateway(uri: Uri) -> Response<Body> {
+    if uri.path().starts_with("/c%23") || uri.path().starts_with("/c%2523") {
         return page().await;
     }
+    nothing_here().await
+}
+
+/// Every other path.
+pub async fn nothing_here() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
@@ -241,14 +246,18 @@ struct PassBody<'a> {
     upn: &'a str,
 }
 
-/// The body, if the request is one that only our own page can have sent.
+/// The body, if the request is one that only our own page can have sent. Of a repeated header every value counts:
+/// which of them others go by is not known here.
 fn accept<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a [u8]) -> Option<T> {
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|v| v.as_bytes() == value.as_bytes());
-    let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let json = json
-        .is_some_and(|value| value.split(';').next().is_some_and(|kind| kind.trim() == "application/json"));
-    let same_origin = !headers.contains_key("sec-fetch-site") || is("sec-fetch-site", "same-origin");
-    if json && is("x-tapdesk", "1") && same_origin { serde_json::from_slice(body).ok() } else { None }
+    let are = |name: &str, value: &str| headers.get_all(name).iter().all(|given| given == value);
+    let json = |given: &HeaderValue| {
+        let kind = given.to_str().ok().and_then(|given| given.split(';').next());
+        kind.is_some_and(|kind| kind.trim() == "application/json")
+    };
+    let ours =
+        headers.contains_key("x-tapdesk") && are("x-tapdesk", "1") && are("sec-fetch-site", "same-origin");
+    let is_json = headers.contains_key(CONTENT_TYPE) && headers.get_all(CONTENT_TYPE).iter().all(json);
+    if ours && is_json { serde_json::from_slice(body).ok() } else { None }
 }
 
 fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::http::request::Parts;
@@ -18,7 +18,7 @@ use axum::middleware::{self, Next};
 use axum::routing::{MethodRouter, get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tapdesk_adapters::slack::Slack;
 use tapdesk_core::desk::Desk;
 use tapdesk_core::ports::{Clock, Ledger};
@@ -29,9 +29,6 @@ use crate::{telemetry, webhooks};
 
 /// Bodies, in and out.
 pub type Body = axum::body::Body;
-
-/// How long a request may take to bring its body.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the public listener's handlers work with.
 pub struct Site {
@@ -47,6 +44,8 @@ pub struct Site {
     pub misses: Misses,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// How long a request may take to bring its body.
+    pub body_within: Duration,
 }
 
 /// One route of the public listener.
@@ -67,7 +66,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         route(Method::GET, "/c", 0, || get(claim::page)),
         // A mail gateway may have turned the fragment into a path.
-        route(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway)),
+        route(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway).fallback(claim::nothing_here)),
         route(Method::POST, "/c/status", 4 << 10, || post(claim::status)),
         route(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
         route(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
@@ -82,7 +81,8 @@ pub fn public(site: Arc<Site>) -> Router {
     let headers = Arc::new(security_headers(claim::PAGE));
     let mut router = Router::new();
     for Route { path, largest_body, handler, .. } in routes() {
-        let limited = handler().layer(middleware::from_fn_with_state(largest_body, within_limit));
+        let limit = Limit { route: path, largest: largest_body, within: site.body_within };
+        let limited = handler().layer(middleware::from_fn_with_state(limit, within_limit));
         router = router.route(path, limited);
     }
     router.with_state(site).layer(middleware::from_fn_with_state(headers, secured))
@@ -160,20 +160,31 @@ async fn secured(
     response
 }
 
+/// What a route's body may be.
+#[derive(Clone, Copy)]
+struct Limit {
+    route: &'static str,
+    largest: usize,
+    within: Duration,
+}
+
 /// Reads the whole body before the handler runs: too large is 413, too slow is 408.
-async fn within_limit(State(largest): State<usize>, request: Request, next: Next) -> Response<Body> {
+async fn within_limit(State(limit): State<Limit>, request: Request, next: Next) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, largest)).await;
-    let refuse = |status: StatusCode| {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = status;
-        response
+    let announced = usize::try_from(HttpBody::size_hint(&body).lower()).unwrap_or(usize::MAX);
+    let read = async {
+        // What is announced too large is refused before a byte of it is waited for.
+        if announced > limit.largest { None } else { to_bytes(body, limit.largest).await.ok() }
     };
-    match read {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT),
-    }
+    let (status, why) = match tokio::time::timeout(limit.within, read).await {
+        Ok(Some(bytes)) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(None) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
+    };
+    counter!("tapdesk_refused_total", "route" => limit.route, "why" => why).increment(1);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 impl FromRequestParts<Arc<Site>> for From {

@@ -65,6 +65,7 @@ fn capped() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
 fn describe() {
     use metrics::{describe_counter, describe_gauge};
     describe_counter!("tapdesk_webhooks_total", "Webhooks, by route and result");
+    describe_counter!("tapdesk_refused_total", "Requests whose body was too large or too slow, by route");
     describe_counter!("tapdesk_claims_total", "Answers of the claim page, by answer");
     describe_counter!("tapdesk_tasks_total", "Performed tasks, by task");
     describe_counter!(

@@ -32,7 +32,7 @@ use crate::wire::lock;
 /// The slash command of the simulated workspace.
 pub const COMMAND: &str = "/tap";
 const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
-const TWILIO_TOKEN: &str = "twilio-auth-token";
+pub(crate) const TWILIO_TOKEN: &str = "twilio-auth-token";
 /// Where security reads its mail.
 pub const SECURITY: &str = "soc@contoso.com";
 
@@ -452,6 +452,8 @@ impl World {
         crate::check::no_pass_lives_unseen(self, &shown)?;
         self.stop_tapdesk().await;
         crate::check::ledger_verifies(self)?;
+        crate::check::nothing_was_done_unrecorded(self)?;
+        crate::check::no_pass_without_its_approvals(self)?;
         crate::check::nothing_leaked(self)
     }
 

@@ -12,6 +12,7 @@ mod door;
 mod ended;
 mod fail_closed;
 mod foreign;
+mod forged;
 mod graph_trouble;
 mod killed;
 mod leaks;

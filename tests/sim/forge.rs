@@ -1,0 +1,195 @@
+//! How does a stranger knock: with any method, any headers and any bytes, all at once or never to the end?
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_lc_rs::digest;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::check::ledger_lines;
+use crate::slack::{Delivery, sign};
+use crate::world::{Colleague, World};
+
+/// Header with the time of sending.
+pub const TIMESTAMP: &str = "x-slack-request-timestamp";
+/// Header with the signature.
+pub const SIGNATURE: &str = "x-slack-signature";
+
+/// A raw request to the public listener.
+#[derive(Debug, Clone)]
+pub struct Knock {
+    /// Its method.
+    pub method: Method,
+    /// Its path as it is written.
+    pub path: String,
+    /// Its headers, repeated ones too.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+}
+
+/// Everything that a request which is refused leaves as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footprint {
+    ledger_lines: usize,
+    store: String,
+    calls: [(&'static str, usize); 3],
+    mails: usize,
+}
+
+impl Knock {
+    /// A request without headers and body.
+    #[must_use]
+    pub fn new(method: Method, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// The same with another body; a signature that it has stays as it is.
+    #[must_use]
+    pub fn body(&self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self.clone() }
+    }
+
+    /// The same with one more header, even if there is one already.
+    #[must_use]
+    pub fn and(&self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+        let mut knock = self.clone();
+        knock.headers.push((name, value.as_ref().to_vec()));
+        knock
+    }
+
+    /// The same without a header.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut knock = self.clone();
+        knock.headers.retain(|(known, _)| *known != name);
+        knock
+    }
+
+    /// The same with another value of a header.
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+        self.without(name).and(name, value)
+    }
+
+    /// The same, signed by whoever knows `secret` and writes that timestamp.
+    #[must_use]
+    pub fn signed(&self, secret: &str, timestamp: &str) -> Self {
+        let signature = sign(secret, timestamp, &self.body);
+        self.with(TIMESTAMP, timestamp).with(SIGNATURE, signature)
+    }
+
+    /// The value of a header, as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    }
+}
+
+impl From<&Delivery> for Knock {
+    fn from(delivery: &Delivery) -> Self {
+        let value = |name: &str| {
+            let found = delivery.headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let mut knock = Self::new(Method::POST, &delivery.path).body(delivery.body.clone());
+        for name in ["content-type", TIMESTAMP, SIGNATURE] {
+            knock = knock.and(name, value(name));
+        }
+        knock
+    }
+}
+
+impl World {
+    /// Sends a raw request to the public listener.
+    pub async fn knock(&self, knock: &Knock) -> anyhow::Result<Heard> {
+        // Joined as text: a `Url` would tidy up what the story wrote.
+        let url = format!("{}{}", self.base(), knock.path.trim_start_matches('/'));
+        let mut request = self.http.request(knock.method.clone(), url).body(knock.body.clone());
+        for (name, value) in &knock.headers {
+            request = request.header(HeaderName::from_static(name), HeaderValue::from_bytes(value)?);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Heard { status, headers, body: response.text().await? })
+    }
+
+    /// Announces a body of `length` bytes, sends the first of them, and waits for the answer without sending more.
+    pub async fn knock_and_stall(&self, path: &str, length: usize, first: &[u8]) -> anyhow::Result<String> {
+        let base = self.base();
+        let port = base.port().context("the listener has a port")?;
+        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: tapdesk\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(first).await?;
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.context("no answer")??;
+        Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
+    }
+
+    /// What there is now of everything that a refused request must not touch.
+    pub fn footprint(&self) -> anyhow::Result<Footprint> {
+        let store = std::fs::read(self.files.path().join("tapdesk.db"))?;
+        let store = format!("{:?}", digest::digest(&digest::SHA256, &store));
+        Ok(Footprint {
+            ledger_lines: ledger_lines(&self.files.path().join("ledger"))?.len(),
+            store,
+            calls: [("Graph", &self.graph.wire), ("Slack", &self.slack.wire), ("Twilio", &self.twilio.wire)]
+                .map(|(name, wire)| (name, wire.seen().len())),
+            mails: self.smtp.sent().len(),
+        })
+    }
+
+    /// A command that Slack could not bring, as it was on the wire: genuine, and never seen.
+    pub async fn lost_command(&self, who: &Colleague, text: &str) -> anyhow::Result<Delivery> {
+        self.nobody_listens()?;
+        self.types(who, text).await;
+        self.slack.read(&who.account);
+        self.found_lost()
+    }
+
+    /// A press that Slack could not bring, as it was on the wire: genuine, and never seen.
+    pub async fn lost_press(&self, who: &Colleague, button: &str) -> anyhow::Result<Delivery> {
+        let card = self.card(who, button)?;
+        self.nobody_listens()?;
+        self.slack.press(&who.account, &card, button).await?;
+        self.found_lost()
+    }
+
+    /// How often a counter of tapdesk counted; every story of this process counts into it.
+    #[must_use]
+    pub fn counted(&self, series: &str) -> u64 {
+        let metrics = tapdesk::telemetry::metrics().render();
+        let count = metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+        count.unwrap_or_default()
+    }
+
+    fn nobody_listens(&self) -> anyhow::Result<()> {
+        self.slack.attach(Url::parse("http://127.0.0.1:1/")?);
+        Ok(())
+    }
+
+    fn found_lost(&self) -> anyhow::Result<Delivery> {
+        self.slack.attach(self.base());
+        self.slack.deliveries().pop().context("Slack sent nothing")
+    }
+}
+
+/// How long a story waits for an answer to a request that it never finishes.
+const PATIENCE: Duration = Duration::from_secs(10);

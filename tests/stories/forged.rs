@@ -1,0 +1,371 @@
+//! What comes in from outside and is not what it claims to be, on every route that there is?
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use futures::future::join_all;
+use reqwest::{Method, StatusCode};
+use tapdesk::server::{Route, routes};
+use tapdesk_tests::check::ledger_lines;
+use tapdesk_tests::forge::{Heard, Knock, SIGNATURE, TIMESTAMP};
+use tapdesk_tests::world::{Setting, World};
+
+/// A forgery and how it is answered.
+struct Forgery {
+    name: String,
+    knock: Knock,
+    status: u16,
+}
+
+/// What a route takes for genuine; every forgery is that but for one thing.
+struct Genuine {
+    knock: Knock,
+    /// Slack's, for another route.
+    other: Option<Knock>,
+}
+
+fn forgery(name: &str, knock: Knock, status: u16) -> Forgery {
+    Forgery { name: name.to_owned(), knock, status }
+}
+
+/// Not signed, or not like this.
+fn unsigned(world: &World, genuine: &Genuine) -> Vec<Forgery> {
+    let knock = &genuine.knock;
+    let secret = world.slack.workspace().signing_secret;
+    let now = world.hands.now().as_second();
+    let good = knock.header(SIGNATURE);
+    let hex = good.trim_start_matches("v0=");
+    let mut forgeries = vec![
+        forgery("no headers", Knock { headers: Vec::new(), ..knock.clone() }, 401),
+        forgery("no timestamp", knock.without(TIMESTAMP), 401),
+        forgery("no signature", knock.without(SIGNATURE), 401),
+        forgery("another secret", knock.signed("another", &now.to_string()), 401),
+        forgery("an empty secret", knock.signed("", &now.to_string()), 401),
+        forgery("two timestamps", knock.and(TIMESTAMP, now.to_string()), 401),
+        forgery("two signatures", knock.and(SIGNATURE, &good), 401),
+        forgery(
+            "a wrong signature and the right one",
+            knock.with(SIGNATURE, "v0=00").and(SIGNATURE, &good),
+            401,
+        ),
+        forgery("a right signature and a wrong one", knock.and(SIGNATURE, "v0=00"), 401),
+        forgery("a header that is no text", knock.with(SIGNATURE, b"v0=\xff\xfe"), 401),
+        forgery("another time than was signed", knock.with(TIMESTAMP, (now - 1).to_string()), 401),
+        forgery("an emptied body", knock.body(""), 401),
+        forgery("a longer body", knock.body([&knock.body[..], b"&x=1"].concat()), 401),
+        forgery("a blank at the end of the body", knock.body([&knock.body[..], b" "].concat()), 401),
+    ];
+    for (name, signature) in [
+        ("upper-case hex", format!("v0={}", hex.to_uppercase())),
+        ("junk after the hash", format!("{good}=junk")),
+        ("more hash than there is", format!("{good}00")),
+        ("half a hash", good[..35].to_owned()),
+        ("no version", hex.to_owned()),
+        ("another version", format!("v1={hex}")),
+        ("two signatures in one", format!("{good},{good}")),
+        ("an empty signature", String::new()),
+    ] {
+        forgeries.push(forgery(name, knock.with(SIGNATURE, signature), 401));
+    }
+    // Signed with the right secret: only the time is wrong.
+    for timestamp in [
+        (now - 301).to_string(),
+        (now + 301).to_string(),
+        "0".to_owned(),
+        format!("{now}.5"),
+        format!("{now}000"),
+        format!("+{now}"),
+        format!("-{now}"),
+        format!("{} {}", &now.to_string()[..5], &now.to_string()[5..]),
+        format!("0x{now:x}"),
+        "soon".to_owned(),
+        String::new(),
+        "9".repeat(40),
+    ] {
+        forgeries.push(forgery(&format!("sent at {timestamp:?}"), knock.signed(&secret, &timestamp), 401));
+    }
+    let mut changed = knock.body.clone();
+    if let Some(last) = changed.last_mut() {
+        *last ^= 1;
+    }
+    forgeries.push(forgery("a changed byte", knock.body(changed), 401));
+    if let Some(other) = &genuine.other {
+        let borrowed =
+            knock.with(SIGNATURE, other.header(SIGNATURE)).with(TIMESTAMP, other.header(TIMESTAMP));
+        forgeries.push(forgery("the signature of another route's body", borrowed, 401));
+    }
+    // The MAC's input is a plain concatenation: the boundary between time and body could be moved.
+    let colon = knock.body([&knock.body[..], b"&x=a:b"].concat()).signed(&secret, &now.to_string());
+    let text = String::from_utf8_lossy(&colon.body).into_owned();
+    if let Some((before, after)) = text.split_once(':') {
+        let moved = colon.with(TIMESTAMP, format!("{now}:{before}")).body(after);
+        forgeries.push(forgery("a boundary that moved", moved, 401));
+    }
+    forgeries
+}
+
+/// Signed as it should be, and nonsense or not ours.
+fn signed(world: &World, genuine: &Genuine, largest: usize) -> Vec<Forgery> {
+    let workspace = world.slack.workspace();
+    let now = world.hands.now().as_second().to_string();
+    let with = |body: Vec<u8>| genuine.knock.body(body).signed(&workspace.signing_secret, &now);
+    let text = String::from_utf8_lossy(&genuine.knock.body).into_owned();
+    let instead = |from: &str, to: &str| with(text.replace(from, to).into_bytes());
+    let nested = format!("payload={}", "[".repeat(5_000));
+    let deep = format!(r#"payload={{"type":"block_actions","x":{}{}}}"#, "[".repeat(900), "]".repeat(900));
+    let too_large = vec![b'a'; largest + 1];
+    let mut forgeries = vec![
+        forgery("an empty body", with(Vec::new()), 400),
+        forgery("no UTF-8", with(vec![b'p', b'=', 0xFF, 0xFE]), 400),
+        forgery("nested without end", with(nested.into_bytes()), 400),
+        forgery("nested too deeply", with(deep.into_bytes()), 400),
+        forgery("JSON without a form", with(vec![b'{'; 4_000]), 400),
+        forgery("a cut-off payload", with(b"payload=%7B%22type%22".to_vec()), 400),
+        forgery("every field twice", with(format!("{text}&{text}").into_bytes()), 400),
+        forgery("another app", instead(&workspace.app_id, "A0OTHER"), 403),
+        forgery("another workspace", instead(&workspace.team_id, "T0OTHER"), 403),
+        // Before anything is hashed: the signature does not matter.
+        forgery("too large", with(too_large.clone()), 413),
+        forgery(
+            "too large and not signed",
+            Knock::new(Method::POST, &genuine.knock.path).body(too_large),
+            413,
+        ),
+    ];
+    if let Some(other) = &genuine.other {
+        forgeries.push(forgery(
+            "another route's request",
+            Knock { path: genuine.knock.path.clone(), ..other.clone() },
+            400,
+        ));
+    }
+    forgeries
+}
+
+/// Sent by another site's page or by a script, with the code and PIN of a ticket that is open.
+fn from_elsewhere(genuine: &Genuine, largest: usize) -> Vec<Forgery> {
+    let knock = &genuine.knock;
+    let mut forgeries = vec![
+        forgery("no custom header", knock.without("x-tapdesk"), 400),
+        forgery("an empty custom header", knock.with("x-tapdesk", ""), 400),
+        forgery("another custom header", knock.with("x-tapdesk", "2"), 400),
+        forgery("two custom headers", knock.and("x-tapdesk", "2"), 400),
+        forgery("no content type", knock.without("content-type"), 400),
+        forgery("two content types", knock.and("content-type", "text/plain"), 400),
+        forgery("two origins, ours first", knock.and("sec-fetch-site", "cross-site"), 400),
+        forgery("an empty body", knock.body(""), 400),
+        forgery("half a body", knock.body(&knock.body[..knock.body.len() / 2]), 400),
+        forgery("no UTF-8", knock.body(vec![b'{', b'"', 0xFF, b'"', b':', b'1', b'}']), 400),
+        forgery("nested without end", knock.body(vec![b'['; 3_000]), 400),
+        forgery("a list", knock.body([b"[", &knock.body[..], b"]"].concat()), 400),
+        forgery("numbers for texts", knock.body(br#"{"code":1,"pin":2,"client":3}"#), 400),
+        forgery("too large", knock.body(vec![b' '; largest + 1]), 413),
+    ];
+    for site in ["cross-site", "same-site", "none", "", "SAME-ORIGIN"] {
+        forgeries.push(forgery(&format!("from {site:?}"), knock.with("sec-fetch-site", site), 400));
+    }
+    for kind in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json", "json"]
+    {
+        forgeries.push(forgery(&format!("as {kind}"), knock.with("content-type", kind), 400));
+    }
+    forgeries
+}
+
+/// Wherever only one method is meant.
+fn other_methods(route: &Route, genuine: &Genuine) -> Vec<Forgery> {
+    let others = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::HEAD];
+    let forged = |method: Method| {
+        forgery(method.as_str(), Knock { method: method.clone(), ..genuine.knock.clone() }, 405)
+    };
+    others.into_iter().filter(|method| *method != route.method).map(forged).collect()
+}
+
+/// Every forgery of a route. A new route needs an entry here.
+fn forgeries(world: &World, route: &Route, genuine: &Genuine) -> anyhow::Result<Vec<Forgery>> {
+    let largest = route.largest_body;
+    let get = |path: &str| Knock::new(Method::GET, path);
+    Ok(match (route.method.as_str(), route.path) {
+        ("POST", "/slack/commands" | "/slack/interactions") => {
+            let mut all = unsigned(world, genuine);
+            all.extend(signed(world, genuine, largest));
+            all.extend(other_methods(route, genuine));
+            all
+        }
+        ("POST", "/c/status" | "/c/claim" | "/c/shown" | "/c/report") => {
+            let mut all = from_elsewhere(genuine, largest);
+            all.extend(other_methods(route, genuine));
+            all
+        }
+        ("GET", "/c") => vec![
+            forgery("a body", get("/c").body("x"), 413),
+            forgery("POST", Knock::new(Method::POST, "/c"), 405),
+            forgery("DELETE", Knock::new(Method::DELETE, "/c"), 405),
+        ],
+        ("GET", "/{code}") => vec![
+            forgery("an unknown page", get("/d"), 404),
+            forgery("a page below", get("/c/other"), 404),
+            forgery("no UTF-8", get("/%ff%fe"), 404),
+            forgery("a file", get("/.env"), 404),
+            forgery("a way up", get("/c/../../etc/passwd"), 404),
+            forgery("a webhook that is not there", Knock::new(Method::POST, "/slack/events"), 404),
+            forgery("a POST to nothing", Knock::new(Method::POST, "/d"), 404),
+            forgery("a body", get("/c%230123456789ABC").body("x"), 413),
+        ],
+        (method, path) => bail!("{method} {path} has no forgeries yet: a new route needs them"),
+    })
+}
+
+fn is_refused_silently(name: &str, heard: &Heard, forgery: &Forgery) -> anyhow::Result<()> {
+    let what = format!("{name} with {}", forgery.name);
+    ensure!(
+        heard.status.as_u16() == forgery.status,
+        "{what}: {} instead of {}",
+        heard.status,
+        forgery.status
+    );
+    for header in ["content-security-policy", "x-content-type-options", "strict-transport-security"] {
+        ensure!(heard.headers.contains_key(header), "{what}: no {header}");
+    }
+    ensure!(heard.headers.get("cache-control").is_some_and(|value| value == "no-store"), "{what}: cacheable");
+    let is_told = name.starts_with("/c/") && heard.status == StatusCode::BAD_REQUEST;
+    // The page's own script is told which field to mend; nobody else is told anything.
+    ensure!(
+        heard.body.is_empty() || is_told && heard.body.starts_with(r#"{"field":"#),
+        "{what}: {}",
+        heard.body
+    );
+    Ok(())
+}
+
+/// Genuine requests for each route, none of which tapdesk has seen.
+struct GenuineOnes {
+    command: Knock,
+    press: Knock,
+    code: String,
+    pin: String,
+}
+
+impl GenuineOnes {
+    async fn gather(world: &World) -> anyhow::Result<Self> {
+        let (code, pin) = world.ticket_for_jane().await?;
+        let kim = world.colleague("Kim Kunde", "kim.kunde@contoso.com");
+        kim.person.manager(&world.mary.person).mobile("+491709876543");
+        world.types(&world.ada, "for kim.kunde@contoso.com left the phone in a taxi").await;
+        world.settle().await?;
+        let press = world.lost_press(&world.mary, "Approve").await?;
+        let command = world.lost_command(&world.ada, "for otto.oncall@contoso.com broke the phone").await?;
+        Ok(Self { command: (&command).into(), press: (&press).into(), code, pin })
+    }
+
+    fn of(&self, route: &Route) -> Genuine {
+        let client = "00112233445566778899aabbccddeeff";
+        let (code, pin) = (&self.code, &self.pin);
+        let page = |body: String| {
+            let knock = Knock::new(Method::POST, route.path).body(body);
+            let knock = knock.and("content-type", "application/json").and("x-tapdesk", "1");
+            Genuine { knock: knock.and("sec-fetch-site", "same-origin"), other: None }
+        };
+        match route.path {
+            "/slack/commands" => Genuine { knock: self.command.clone(), other: Some(self.press.clone()) },
+            "/slack/interactions" => Genuine { knock: self.press.clone(), other: Some(self.command.clone()) },
+            "/c/claim" => page(format!(r#"{{"code":"{code}","pin":"{pin}","client":"{client}"}}"#)),
+            "/c/shown" => page(format!(r#"{{"code":"{code}","client":"{client}"}}"#)),
+            _ => page(format!(r#"{{"code":"{code}"}}"#)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_refuses_every_forgery() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let genuine = GenuineOnes::gather(&world).await?;
+    let before = world.footprint()?;
+    let mut refused = std::collections::BTreeMap::<(&str, u16), u64>::new();
+    let count = |route: &str, result: &str| {
+        world.counted(&format!("tapdesk_webhooks_total{{route=\"{route}\",result=\"{result}\"}}"))
+    };
+    let hooks = ["/slack/commands", "/slack/interactions"];
+    let results = [(401, "not_verified"), (403, "not_ours"), (400, "malformed")];
+    let counted_before = hooks.map(|hook| results.map(|(_, result)| count(hook, result)));
+    for route in &routes() {
+        for forgery in forgeries(&world, route, &genuine.of(route))? {
+            let heard = world
+                .knock(&forgery.knock)
+                .await
+                .with_context(|| format!("{}: {}", route.path, forgery.name))?;
+            is_refused_silently(route.path, &heard, &forgery)?;
+            *refused.entry((route.path, forgery.status)).or_default() += 1;
+        }
+    }
+    ensure!(
+        world.footprint()? == before,
+        "a forgery changed something: {before:?}, {:?}",
+        world.footprint()?
+    );
+    for (hook, counted_before) in hooks.into_iter().zip(counted_before) {
+        for ((status, result), before) in results.into_iter().zip(counted_before) {
+            let (sent, counted) = (refused[&(hook, status)], count(hook, result) - before);
+            ensure!(counted >= sent, "{sent} times {result} on {hook}, and {counted} were counted");
+        }
+    }
+    // What was forged was genuine but for one thing: as it is, it is taken.
+    for knock in [&genuine.press, &genuine.command] {
+        let heard = world.knock(knock).await?;
+        ensure!(heard.status == StatusCode::OK, "{}: {heard:?}", knock.path);
+    }
+    world.settle().await?;
+    let lines = ledger_lines(&world.files.path().join("ledger"))?;
+    ensure!(
+        lines.iter().filter(|line| line["what"] == "approval.given").count() == 2,
+        "Kim was not approved"
+    );
+    let browser = world.browser();
+    ensure!(browser.status(&genuine.code).await?.state() == "open", "a forgery touched the ticket");
+    browser.claims_and_sees(&genuine.code, &genuine.pin).await?;
+    world.settle().await?;
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() -> anyhow::Result<()> {
+    let fit = |parts: &mut tapdesk::app::Parts| parts.body_within = Duration::from_millis(200);
+    let world = World::with(Setting { fit: std::sync::Arc::new(fit), ..Setting::default() }).await?;
+    let before = world.footprint()?;
+    let posts: Vec<Route> = routes().into_iter().filter(|route| route.method == Method::POST).collect();
+    let stalled = posts.iter().map(|route| world.knock_and_stall(route.path, 1_000, b"half a bo"));
+    for (answer, route) in join_all(stalled).await.into_iter().zip(&posts) {
+        let answer = answer.with_context(|| route.path)?;
+        ensure!(answer.starts_with("HTTP/1.1 408 "), "{}: {answer}", route.path);
+        ensure!(answer.contains("content-security-policy"), "{}: {answer}", route.path);
+    }
+    ensure!(world.footprint()? == before, "a stalled request changed something");
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_announced_too_large_is_not_read_at_all() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    for route in routes() {
+        let answer = world.knock_and_stall(route.path, 1 << 40, b"").await.with_context(|| route.path)?;
+        let refused = if route.method == Method::POST { "HTTP/1.1 413 " } else { "HTTP/1.1 4" };
+        ensure!(answer.starts_with(refused), "{}: {answer}", route.path);
+    }
+    ensure!(
+        world.counted("tapdesk_refused_total{route=\"/slack/commands\",why=\"too_large\"}") > 0,
+        "not counted"
+    );
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_headers_is_survived() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let genuine: Knock = (&world.lost_command(&world.ada, "help").await?).into();
+    let flooded = (0..300).fold(genuine.clone(), |knock, _| knock.and("x-flood", "water"));
+    let heard = world.knock(&flooded).await?;
+    ensure!(heard.status.is_client_error() && heard.body.is_empty(), "{heard:?}");
+    ensure!(world.knock(&genuine.and("x-a-lot", vec![b'a'; 8_000])).await?.status == StatusCode::OK);
+    world.finish().await
+}
