@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use aws_lc_rs::digest;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use tapdesk::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Url, form_urlencoded};
 
+use crate::chance;
 use crate::check::ledger_lines;
 use crate::slack::{Delivery, sign};
 use crate::world::{Colleague, World};
@@ -170,6 +173,61 @@ impl World {
         self.nobody_listens()?;
         self.slack.press(&who.account, &card, button).await?;
         self.found_lost()
+    }
+
+    /// Changes what tapdesk is configured with from its next start on.
+    pub fn configured(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
+    /// What Slack would say if somebody pressed a button with that value: one that they saw, kept or guessed.
+    #[must_use]
+    pub fn press_of(&self, who: &Colleague, choice: &str, value: &str) -> Value {
+        let workspace = self.slack.workspace();
+        json!({
+            "type": "block_actions",
+            "user": {"id": who.account.id, "team_id": who.account.team_id},
+            "api_app_id": workspace.app_id,
+            "team": {"id": workspace.team_id},
+            "trigger_id": chance::id("trigger"),
+            "actions": [{"type": "button", "action_id": choice, "value": value}],
+        })
+    }
+
+    /// Slack brings an interaction, signed as it should be.
+    pub async fn brings(&self, payload: &Value) -> anyhow::Result<Heard> {
+        let workspace = self.slack.workspace();
+        let text = payload.to_string();
+        let body = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &text).finish();
+        let now = self.hands.now().as_second().to_string();
+        let knock = Knock::new(Method::POST, "/slack/interactions").body(body);
+        self.knock(&knock.signed(&workspace.signing_secret, &now)).await
+    }
+
+    /// Somebody presses a button with that value, wherever they have it from; returns what they are told.
+    pub async fn presses_with(&self, who: &Colleague, choice: &str, value: &str) -> anyhow::Result<String> {
+        self.reads(who);
+        let heard = self.brings(&self.press_of(who, choice, value)).await?;
+        ensure!(heard.status == StatusCode::OK && heard.body.is_empty(), "{heard:?}");
+        self.settle().await?;
+        Ok(self.reads(who).join("\n"))
+    }
+
+    /// What a button of somebody's newest card with that button carries.
+    pub fn value_of(&self, who: &Colleague, button: &str) -> anyhow::Result<String> {
+        let card = self.card(who, button)?;
+        let elements = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
+        let mut found = elements.filter(|element| element["text"]["text"] == button);
+        let value = found.next().and_then(|element| element["value"].as_str()).context("no such button")?;
+        Ok(value.to_owned())
+    }
+
+    /// How many events of that kind the ledger has, without those whose commit lost its race.
+    pub fn events(&self, what: &str) -> anyhow::Result<usize> {
+        let lines = ledger_lines(&self.files.path().join("ledger"))?;
+        let of =
+            |phase: &str| lines.iter().filter(|line| line["what"] == what && line["phase"] == phase).count();
+        Ok(of("event") - of("outcome"))
     }
 
     /// How often a counter of tapdesk counted; every story of this process counts into it.

@@ -3,6 +3,7 @@
 mod approving;
 mod asking;
 mod bad_disk;
+mod buttons;
 mod claim;
 mod contacts;
 mod courier_trouble;

@@ -221,7 +221,8 @@ fn interaction(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Resu
     let id = some(user.id.as_ref()).ok_or(Parsed::Malformed)?;
     let wish = said.actions.iter().flatten().find_map(press).ok_or(Parsed::NotForUs)?;
     let (trigger, response) = (some(said.trigger_id.as_ref()), some(said.response_url.as_ref()));
-    Ok(inbound(account(workspace, id), wish, trigger, response, body, ours))
+    // In an organisation an account belongs to its home, wherever it is used: there it was found and asked.
+    Ok(inbound(account(home.unwrap_or(workspace), id), wish, trigger, response, body, ours))
 }
 
 /// Where the app is installed, as far as the payload says. An organisation-wide install has `team: null`.
@@ -441,12 +442,13 @@ mod tests {
     }
 
     #[test]
-    fn the_workspace_is_the_team_then_the_installed_one_then_the_senders_own() {
+    fn the_account_belongs_to_its_home_then_to_the_team_then_to_where_the_app_is_installed() {
         let of = |changes| inbound(press_with(changes)).sender.workspace;
         let view = json!({"app_installed_team_id": "T8"});
-        assert_eq!(of(json!({"team": {"id": "T9", "domain": "example"}, "view": view})), "T9");
-        assert_eq!(of(json!({"view": view})), "T8");
-        assert_eq!(of(json!({"view": null})), "T1");
+        let (homeless, team) = (json!({"id": "W111"}), json!({"id": "T9", "domain": "example"}));
+        assert_eq!(of(json!({"team": team, "view": view})), "T1");
+        assert_eq!(of(json!({"user": homeless, "team": team, "view": view})), "T9");
+        assert_eq!(of(json!({"user": homeless, "view": view})), "T8");
     }
 
     #[test]

@@ -274,6 +274,10 @@ fn user_json(state: &State, person: &Person) -> Value {
         "is_restricted": person.is_restricted, "is_ultra_restricted": person.is_ultra_restricted,
         "is_bot": person.is_bot, "updated": 1_502_138_686, "is_app_user": false, "has_2fa": false,
     });
+    if let Some((enterprise, _)) = &state.workspace.enterprise {
+        user["enterprise_user"] =
+            json!({"id": person.id, "enterprise_id": enterprise, "teams": [person.team_id]});
+    }
     // Slack sends this key only for people of other companies.
     if person.is_stranger {
         user["is_stranger"] = json!(true);
