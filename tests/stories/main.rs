@@ -15,6 +15,7 @@ mod fail_closed;
 mod foreign;
 mod forged;
 mod graph_trouble;
+mod inert;
 mod killed;
 mod leaks;
 mod lockdown;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use futures::future::join_all;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tapdesk_adapters::secret::Secret;
-use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::forge::{Knock, SIGNATURE};
 use tapdesk_tests::slack::{Endpoints, Message};
 use tapdesk_tests::world::World;
@@ -176,7 +175,7 @@ async fn a_press_that_is_delivered_again_and_again_is_one_press() -> anyhow::Res
         ensure!(world.slack.replay(&show).await.is_accepted());
         world.settle().await?;
     }
-    ensure!(world.slack.modals_ever_opened().len() == 1, "a replay opened another modal");
+    ensure!(world.slack.wire.count(&Method::POST, "views.open") == 1, "a replay opened another modal");
     let code = world.code_at("+491701234512")?;
     world.browser().claims_and_sees(&code, &pin).await?;
     world.settle().await?;
@@ -224,25 +223,5 @@ async fn after_twenty_requests_within_an_hour_the_agent_is_told_to_wait() -> any
     world.advance(Duration::from_mins(61)).await?;
     let reply = world.types(&world.ada, "for jane.doe@contoso.com lost her phone").await;
     ensure!(reply.body.contains("Checking"), "{}", reply.body);
-    world.finish_unread().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn reasons_are_shown_and_never_obeyed() -> anyhow::Result<()> {
-    let world = World::start().await?;
-    let reason = "<!channel> *bold* <https://evil.example|click> `code` &lt;b&gt; \u{202e}evil";
-    world.types(&world.ada, &format!("for jane.doe@contoso.com {reason}")).await;
-    world.settle().await?;
-    let card = world.card(&world.mary, "Approve")?;
-    let blocks = serde_json::to_string(&card.blocks)?;
-    ensure!(
-        !blocks.contains("\"mrkdwn\"") || !blocks.contains("<!channel>"),
-        "the reason could ping a channel: {blocks}"
-    );
-    ensure!(!card.text.contains("<!channel>"), "the notification could ping a channel");
-    let ledger = serde_json::to_string(&ledger_lines(&world.files.path().join("ledger"))?)?;
-    for name in ["evil.example", "jane.doe@contoso.com", "Jane Doe", "Ada Agent"] {
-        ensure!(!ledger.contains(name), "{name} is in the ledger");
-    }
     world.finish_unread().await
 }

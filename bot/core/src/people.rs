@@ -41,8 +41,30 @@ pub struct Human {
 
 impl From<&Person> for Human {
     fn from(person: &Person) -> Self {
-        Self { id: person.id, name: person.name.clone(), upn: person.upn.clone() }
+        let name = one_line(&person.name);
+        let name = if name.is_empty() { person.upn.clone() } else { name };
+        Self { id: person.id, name, upn: person.upn.clone() }
     }
+}
+
+/// What somebody typed or is called, as one line of what can be seen. Line breaks, reversed and invisible characters
+/// would let a name or a reason pass for words of ours.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let seen: String = text.chars().filter(|c| c.is_whitespace() || !is_unseen(*c)).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Controls, and the format characters that draw nothing or turn the direction (Unicode's `Cf`). The two joiners stay:
+/// some scripts and many emoji need them.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// What a requester typed or picked to name a person: a chat mention or an address.

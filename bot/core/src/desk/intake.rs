@@ -4,7 +4,7 @@ use crate::card::{Card, Choice};
 use crate::desk::{Desk, Stopped};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId};
 use crate::inbound::{Inbound, Wish};
-use crate::people::Naming;
+use crate::people::{Naming, one_line};
 use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
 use crate::request::{Candidate, Event, Refusal, Request};
 use crate::ticket::Pin;
@@ -62,7 +62,7 @@ impl Desk {
         subject: Naming,
         reason: &str,
     ) -> Result<Answer, PortError> {
-        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        let reason = one_line(reason);
         if !(words::SHORTEST_REASON..=words::LONGEST_REASON).contains(&reason.chars().count()) {
             return Ok(Answer::Say(words::reason_length()));
         }
