@@ -125,6 +125,8 @@ impl World {
         // Joined as text: a `Url` would tidy up what the story wrote.
         let url = format!("{}{}", self.base(), knock.path.trim_start_matches('/'));
         let mut request = self.http.request(knock.method.clone(), url).body(knock.body.clone());
+        // A connection of its own: tapdesk closes those whose body it did not want, and may be just about to.
+        request = request.header("connection", "close");
         for (name, value) in &knock.headers {
             request = request.header(HeaderName::from_static(name), HeaderValue::from_bytes(value)?);
         }
@@ -133,14 +135,19 @@ impl World {
         Ok(Heard { status, headers, body: response.text().await? })
     }
 
-    /// Announces a body of `length` bytes, sends the first of them, and waits for the answer without sending more.
-    pub async fn knock_and_stall(&self, path: &str, length: usize, first: &[u8]) -> anyhow::Result<String> {
-        let base = self.base();
-        let port = base.port().context("the listener has a port")?;
+    /// Sends the head of a request, with `framing` for its body and the beginning of that, and waits for the answer
+    /// without sending more.
+    pub async fn knock_and_stall(
+        &self,
+        method: &Method,
+        path: &str,
+        framing: &str,
+        beginning: &[u8],
+    ) -> anyhow::Result<String> {
+        let port = self.base().port().context("the listener has a port")?;
         let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).await?;
-        let head = format!("POST {path} HTTP/1.1\r\nhost: tapdesk\r\ncontent-length: {length}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(first).await?;
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: tapdesk\r\n{framing}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), beginning].concat()).await?;
         let mut answer = vec![0; 4096];
         let read = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.context("no answer")??;
         Ok(String::from_utf8_lossy(&answer[..read]).into_owned())

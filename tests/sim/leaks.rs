@@ -140,7 +140,7 @@ pub fn search(secrets: &BTreeSet<Secret>, places: &[Place]) -> Vec<String> {
         let place = usize::from(u16::from_be_bytes(pair));
         begins[place >> 6] |= 1 << (place & 63);
     }
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for place in places {
         let mut at = 0;
         let content = place.content.as_slice();
@@ -149,14 +149,22 @@ pub fn search(secrets: &BTreeSet<Secret>, places: &[Place]) -> Vec<String> {
             if begins[pair >> 6] >> (pair & 63) & 1 == 1 {
                 for needle in beginnings.get(&[content[at], content[at + 1]]).into_iter().flatten() {
                     if needle.stands_at(content, at) && !place.may_hold.contains(&needle.kind) {
-                        found.insert(format!("{:?} in {} ({})", needle.kind, place.name, needle.form));
+                        found
+                            .entry((needle.kind, &place.name, needle.form))
+                            .or_insert_with(|| before(content, at));
                     }
                 }
             }
             at += 1;
         }
     }
-    found.into_iter().collect()
+    let leak = |((kind, place, form), before)| format!("{kind:?} in {place} ({form}) after {before:?}");
+    found.into_iter().map(leak).collect()
+}
+
+/// What stands before a leak, to find the line of code that made it.
+fn before(content: &[u8], at: usize) -> String {
+    String::from_utf8_lossy(&content[at.saturating_sub(120)..at]).into_owned()
 }
 
 /// Every form that a text is searched in.

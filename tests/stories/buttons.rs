@@ -142,7 +142,7 @@ async fn an_account_that_later_takes_the_approvers_address_decides_nothing() -> 
     world.ada_asks_for_jane().await?;
     let mut mallory = world.colleague("Mallory", "mallory@contoso.com");
     mallory.account = world.slack.change(&mallory.account, |account| {
-        account.email = Email::Given("mary.major@contoso.com".to_owned())
+        account.email = Email::Given("mary.major@contoso.com".to_owned());
     });
     let told = world.presses_with(&mallory, "approve", &world.value_of(&world.mary, "Approve")?).await?;
     ensure!(told.contains("not yours to decide"), "{told}");

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use tapdesk::app::Parts;
 use tapdesk::system::SystemEntropy;
 use tapdesk_core::card::{Card, PinCard};
-use tapdesk_core::ids::{ChatUser, RequestId, Version};
+use tapdesk_core::ids::{ChatUser, RequestId};
 use tapdesk_core::ledger::Record;
 use tapdesk_core::pass::{NewPass, Passcode};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource, Naming};
@@ -178,12 +178,14 @@ async fn a_deliberate_leak_is_found_wherever_it_happens() -> anyhow::Result<()> 
     let places = check::places(&world)?;
     let found = check::search(&leaked, &places);
     let mut looked_at = 0;
-    for place in places.iter().filter(|place| !place.name.ends_with(".lock")) {
+    // The locks are empty files that hold nothing of anybody.
+    for place in places.iter().filter(|place| !place.content.is_empty()) {
         for secret in leaked.iter().filter(|secret| !place.may_hold.contains(&secret.kind)) {
             let leak = format!("{:?} in {} (plain)", secret.kind, place.name);
             // JSON has its own way with quotes and backslashes, and is searched for that.
             let as_json = leak.replace("(plain)", "(JSON)");
-            ensure!(found.contains(&leak) || found.contains(&as_json), "not found: {leak}, but {found:#?}");
+            let is_found = found.iter().any(|found| found.starts_with(&leak) || found.starts_with(&as_json));
+            ensure!(is_found, "not found: {leak}, but {found:#?}");
             looked_at += 1;
         }
     }

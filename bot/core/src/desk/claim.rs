@@ -227,7 +227,7 @@ impl Desk {
         let checked = match self.recheck(grant).await? {
             Ok(checked) => checked,
             Err(reason) => {
-                tracing::info!(request.id = %id, ?reason, "the check at the claim forbids the pass");
+                tracing::info!(request.id = %id, reason = reason.name(), "the check at the claim forbids the pass");
                 self.change(id, Event::RecheckForbids(reason)).await?;
                 return Ok(ClaimAnswer::Refused);
             }

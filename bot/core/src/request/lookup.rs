@@ -228,3 +228,33 @@ impl Notice {
         ends_at.saturating_add(REPORT_OUTLIVES).unwrap_or(Timestamp::MAX)
     }
 }
+
+impl Reason {
+    /// Its name, for logs: the words of [`crate::words`] may hold somebody's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RequesterNotVouched(_) => "requester_not_vouched",
+            Self::RequesterUnknown => "requester_unknown",
+            Self::SubjectNotVouched(_) => "subject_not_vouched",
+            Self::SubjectUnknown => "subject_unknown",
+            Self::SubjectAmbiguous => "subject_ambiguous",
+            Self::SubjectDisabled => "subject_disabled",
+            Self::SubjectGuest => "subject_guest",
+            Self::SubjectPrivileged => "subject_privileged",
+            Self::NoRule => "no_rule",
+            Self::RuleChanged => "rule_changed",
+            Self::NoTicketNumber(_) => "no_ticket_number",
+            Self::NobodyCanApprove(_) => "nobody_can_approve",
+            Self::ApproverNotEntitled(_) => "approver_not_entitled",
+            Self::NoContact(_) => "no_contact",
+            Self::ContactMasked => "contact_masked",
+            Self::ContactChanged => "contact_changed",
+            Self::PassPolicyOff => "pass_policy_off",
+            Self::TooManyTickets(_) => "too_many_tickets",
+            Self::AlreadyOpen(_) => "already_open",
+            Self::Undeliverable => "undeliverable",
+            Self::LookupFailed => "lookup_failed",
+        }
+    }
+}
