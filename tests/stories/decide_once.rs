@@ -88,6 +88,59 @@ async fn the_pin_is_shown_to_who_approved_and_to_nobody_else() -> anyhow::Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn thirty_two_clicks_of_one_hand_are_one_approval() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    let card = world.card(&world.mary, "Approve")?;
+    let clicks = join_all((0..32).map(|_| world.slack.press(&world.mary.account, &card, "Approve"))).await;
+    for reply in clicks {
+        ensure!(reply?.is_accepted(), "a click was not acknowledged");
+    }
+    world.settle().await?;
+    ensure!(world.events("approval.given")? == 1 && world.events("request.approved")? == 1);
+    ensure!(world.events("ticket.code.minted")? == 1 && world.twilio.sent().len() == 1, "not one ticket");
+    let kind = whispers(&world, &world.mary);
+    ensure!(kind.len() == 31 && kind.iter().all(|text| text.contains("decided already")), "{kind:#?}");
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+/// A worker that dies after its message was sent and before it could say so: the one way to a second message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_comes_twice_only_after_a_death_and_that_is_counted() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.everybody_reads();
+    let sent = world.twilio.wire.seen().len();
+    let held = world.twilio.wire.hold_answer("Messages.json");
+    let press =
+        world.slack.press(&world.mary.account, &world.card(&world.mary, "Approve")?, "Approve").await?;
+    ensure!(press.is_accepted());
+    tokio::select! {
+        settled = world.settle() => anyhow::bail!("the worker outlived its message: {settled:?}"),
+        () = world.twilio.wire.arrived("Messages.json", sent + 1) => {}
+    }
+    held.open();
+    world.twilio.wire.landed().await;
+    ensure!(world.twilio.phone("+491701234512").messages().len() == 1, "the message had not been sent");
+    let first = world.code_at("+491701234512")?;
+    let before = repeated();
+    world.advance(std::time::Duration::from_secs(90)).await?;
+    ensure!(repeated() > before, "the repetition was not counted");
+    ensure!(world.twilio.phone("+491701234512").messages().len() == 2, "the code was not sent again");
+    let second = world.code_at("+491701234512")?;
+    world.presses(&world.mary, "Show PIN").await?;
+    let pin = world.pin_before(&world.mary)?;
+    // One decision, one ticket: of the two codes only the newer is good.
+    ensure!(world.events("request.approved")? == 1);
+    ensure!(world.browser().claim(&first, &pin).await?.state() == "unknown", "the older code still works");
+    world.browser().claims_and_sees(&second, &pin).await?;
+    world.settle().await?;
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_a_dead_worker_held_is_repeated_and_counted() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.types(&world.ada, "for jane.doe@contoso.com lost her phone").await;
