@@ -190,7 +190,8 @@ pub fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         let encoded = BASE64_STANDARD_NO_PAD.encode(&shifted);
         forms.push(("base64", encoded.as_bytes()[cut..whole].to_vec()));
     }
-    forms.retain(|(_, bytes)| bytes.len() >= SHORTEST);
+    let mut known = BTreeSet::new();
+    forms.retain(|(_, bytes)| bytes.len() >= SHORTEST && known.insert(bytes.clone()));
     forms
 }
 
@@ -205,11 +206,11 @@ struct Needle {
 }
 
 fn needles(secret: &Secret) -> Vec<Needle> {
-    // Eight digits inside a longer number or hash are no PIN, and a number may begin another.
-    let digits = secret.text.bytes().all(|byte| byte.is_ascii_digit());
+    // Eight digits inside a longer number or hash are no PIN.
+    let alone = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
     forms(&secret.text)
         .into_iter()
-        .map(|(form, bytes)| Needle { kind: secret.kind, form, bytes, alone: digits && form == "plain" })
+        .map(|(form, bytes)| Needle { kind: secret.kind, form, alone: alone(&bytes), bytes })
         .collect()
 }
 
