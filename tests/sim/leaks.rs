@@ -127,7 +127,7 @@ pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
     Ok(places)
 }
 
-/// Where secrets are that must not be there: plain, and as they look in base64, hex, URLs, JSON and UTF-16.
+/// Where secrets are that must not be there: plain, and as they look in base64, hex, URLs, JSON, HTML and UTF-16.
 #[must_use]
 pub fn search(secrets: &BTreeSet<Secret>, places: &[Place]) -> Vec<String> {
     let needles: Vec<Needle> = secrets.iter().flat_map(needles).collect();
@@ -171,14 +171,27 @@ fn before(content: &[u8], at: usize) -> String {
 #[must_use]
 pub fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let percent: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    let json = Value::from(text).to_string();
+    let as_json = |text: &str| {
+        let json = Value::from(text).to_string();
+        json.as_bytes()[1..json.len() - 1].to_vec()
+    };
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // As .NET, hence Graph, writes JSON; and that once more, as a log quotes a body.
+    let dotnet: String = text
+        .chars()
+        .map(|c| if "+&<>'\"`".contains(c) { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() })
+        .collect();
     let hex = |upper: bool| -> String {
         text.bytes().map(|b| if upper { format!("{b:02X}") } else { format!("{b:02x}") }).collect()
     };
     let mut forms = vec![
         ("plain", text.as_bytes().to_vec()),
         ("URL", percent.into_bytes()),
-        ("JSON", json.as_bytes()[1..json.len() - 1].to_vec()),
+        ("JSON", as_json(text)),
+        ("HTML", escaped.clone().into_bytes()),
+        ("HTML in JSON", as_json(&escaped)),
+        ("JSON of .NET", dotnet.clone().into_bytes()),
+        ("JSON of .NET in JSON", as_json(&dotnet)),
         ("hex", hex(false).into_bytes()),
         ("HEX", hex(true).into_bytes()),
         ("UTF-16", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
@@ -308,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_deliberate_leak_is_found_in_every_form() {
-        let secret = "+a/Z%9\"kx7";
+        let secret = "+a/Z%&9\"kx7";
         for (form, leaked) in forms(secret) {
             let content = [b"before ".as_slice(), &leaked, b" after"].concat();
             let place = Place::new("somewhere", content, &[]);
