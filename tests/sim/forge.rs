@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use url::{Url, form_urlencoded};
 
 use crate::chance;
-use crate::check::ledger_lines;
+use crate::check::{files, ledger_lines};
 use crate::slack::{Delivery, sign};
 use crate::world::{Colleague, World};
 
@@ -153,10 +153,18 @@ impl World {
         Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
     }
 
+    /// The bytes of the store: its file, or every write that its server logged.
+    fn stored(&self) -> anyhow::Result<Vec<u8>> {
+        if let Some(file) = &self.config().store.path {
+            return Ok(std::fs::read(file)?);
+        }
+        let log = files(&self.files.path().join("redis/appendonlydir"))?;
+        Ok(log.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
     /// What there is now of everything that a refused request must not touch.
     pub fn footprint(&self) -> anyhow::Result<Footprint> {
-        let store = std::fs::read(self.files.path().join("tapdesk.db"))?;
-        let store = format!("{:?}", digest::digest(&digest::SHA256, &store));
+        let store = format!("{:?}", digest::digest(&digest::SHA256, &self.stored()?));
         Ok(Footprint {
             ledger_lines: ledger_lines(&self.files.path().join("ledger"))?.len(),
             store,

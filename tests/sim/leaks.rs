@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::check::{files, report_token_in};
+use crate::redis::PASSWORD;
 use crate::world::{TWILIO_TOKEN, World, code_in, pin_in};
 
 /// Something that must not be found, with the places where it may be.
@@ -88,7 +89,12 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
     }
     let workspace = world.slack.workspace();
     let mut credentials = world.entra.secrets();
-    credentials.extend([workspace.bot_token, workspace.signing_secret, TWILIO_TOKEN.to_owned()]);
+    credentials.extend([
+        workspace.bot_token,
+        workspace.signing_secret,
+        TWILIO_TOKEN.to_owned(),
+        PASSWORD.to_owned(),
+    ]);
     credentials.extend(std::fs::read_to_string(world.files.path().join("pepper")));
     for credential in credentials {
         secrets.add(Kind::Credential, &credential);
@@ -118,8 +124,8 @@ pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
         let name = entry.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let may_hold: &[Kind] = match entry.extension().and_then(|extension| extension.to_str()) {
             Some("ndjson") => &[],
-            // The configuration that an administrator wrote.
-            Some("toml") => &[Credential, Personal],
+            // The configurations that an administrator wrote.
+            Some("toml" | "acl") => &[Credential, Personal],
             Some(_) | None => &[Personal],
         };
         places.push(Place::new(&format!("file {name}"), std::fs::read(&entry)?, may_hold));

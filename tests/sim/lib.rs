@@ -14,6 +14,7 @@ pub mod logs;
 pub mod patience;
 pub mod people;
 pub mod process;
+pub mod redis;
 pub mod scene;
 pub mod slack;
 pub mod smtp;

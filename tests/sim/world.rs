@@ -1,7 +1,7 @@
 //! What does a story happen in?
 //!
-//! One company, its chats, phones and mailboxes, one directory, and tapdesk itself with the embedded store and the
-//! file ledger, all over real HTTP on loopback. Time stands still until the story moves it. When a story ends,
+//! One company, its chats, phones and mailboxes, one directory, and tapdesk itself with either store and the file
+//! ledger, all over real HTTP on loopback. Time stands still until the story moves it. When a story ends,
 //! [`World::finish`] checks what must hold after every story.
 
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use tapdesk::app::{self, Parts, Running};
-use tapdesk::config::Config;
+use tapdesk::config::{Config, StoreKind};
 use tapdesk::system::{SystemClock, SystemEntropy};
 use tapdesk_adapters::http;
 use tapdesk_core::ports::Clock;
@@ -24,6 +24,7 @@ use crate::entra::Entra;
 use crate::graph::Graph;
 use crate::logs::Logs;
 use crate::people::{Company, Group, Person};
+use crate::redis::{self, Redis};
 use crate::slack::{self, Message, Reply, Slack};
 use crate::smtp::Smtp;
 use crate::twilio::Twilio;
@@ -51,6 +52,8 @@ pub struct Colleague {
 
 /// What a story may change before tapdesk starts.
 pub struct Setting {
+    /// The store: the embedded one unless the run is told another.
+    pub store: StoreKind,
     /// The `[policy]` section with its rules, as TOML; `{helpdesk}` and `{oncall}` stand for group ids.
     pub policy: String,
     /// Further top-level or sectioned TOML; `{files}` stands for the directory of tapdesk's own files.
@@ -80,6 +83,8 @@ pub struct World {
     pub twilio: Twilio,
     /// Mail.
     pub smtp: Smtp,
+    /// The store's server, where it has one.
+    pub redis: Option<Redis>,
     /// The helpdesk agent.
     pub ada: Colleague,
     /// The subject's manager.
@@ -118,7 +123,13 @@ notice = ["email", "manager"]
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { policy: USUAL_POLICY.to_owned(), extra: String::new(), patience: 5, fit: Arc::new(|_| {}) }
+        Self {
+            store: store_of_this_run(),
+            policy: USUAL_POLICY.to_owned(),
+            extra: String::new(),
+            patience: 5,
+            fit: Arc::new(|_| {}),
+        }
     }
 }
 
@@ -197,7 +208,13 @@ impl World {
         let oncall = company.group("On call").member(&otto.person);
         let files = tempfile::tempdir()?;
         std::fs::write(files.path().join("pepper"), [7; 32])?;
+        let redis = match setting.store {
+            StoreKind::Embedded => None,
+            StoreKind::Redis => Some(Redis::start(&files.path().join("redis"), &redis::DURABLE).await?),
+        };
+        let store = store_text(files.path(), redis.as_ref());
         let text = config_text(&setting, files.path(), &entra, &graph, &slack, &twilio, smtp.address)
+            .replace("{store}", &store)
             .replace("{helpdesk}", helpdesk.id())
             .replace("{oncall}", oncall.id())
             .replace("{files}", &files.path().display().to_string());
@@ -210,6 +227,7 @@ impl World {
             slack,
             twilio,
             smtp,
+            redis,
             ada,
             mary,
             jane,
@@ -500,6 +518,22 @@ fn base_url(address: SocketAddr) -> Url {
     Url::parse(&text).unwrap_or_else(|error| unreachable!("{text}: {error}"))
 }
 
+/// Every story is told twice: `tests/run` says for which store.
+fn store_of_this_run() -> StoreKind {
+    match std::env::var("TAPDESK_TEST_STORE").as_deref() {
+        Err(_) | Ok("embedded") => StoreKind::Embedded,
+        Ok("redis") => StoreKind::Redis,
+        Ok(other) => panic!("TAPDESK_TEST_STORE is embedded or redis, not {other:?}"),
+    }
+}
+
+fn store_text(files: &Path, redis: Option<&Redis>) -> String {
+    match redis {
+        None => format!("kind = \"embedded\"\npath = \"{}/tapdesk.db\"", files.display()),
+        Some(redis) => format!("kind = \"redis\"\nurl = \"{}\"", redis.url()),
+    }
+}
+
 fn config_text(
     setting: &Setting,
     files: &Path,
@@ -521,8 +555,7 @@ pepper_file = "{files}/pepper"
 {extra}
 
 [store]
-kind = "embedded"
-path = "{files}/tapdesk.db"
+{{store}}
 
 [ledger]
 path = "{files}/ledger"

@@ -178,8 +178,12 @@ async fn a_deliberate_leak_is_found_wherever_it_happens() -> anyhow::Result<()> 
     let places = check::places(&world)?;
     let found = check::search(&leaked, &places);
     let mut looked_at = 0;
-    // The locks are empty files that hold nothing of anybody.
-    for place in places.iter().filter(|place| !place.content.is_empty()) {
+    // The locks are empty files that hold nothing of anybody, and some files of Redis tapdesk has no way into.
+    let redis_alone = [".base.rdb", ".manifest", ".acl"];
+    let is_open = |place: &&Place| {
+        !place.content.is_empty() && !redis_alone.iter().any(|suffix| place.name.ends_with(suffix))
+    };
+    for place in places.iter().filter(is_open) {
         for secret in leaked.iter().filter(|secret| !place.may_hold.contains(&secret.kind)) {
             // Each place has its own way to write it: Slack escapes what JSON does not, and JSON what text does not.
             let leak = format!("{:?} in {} (", secret.kind, place.name);
