@@ -1,0 +1,3 @@
+//! The stories that only Redis can tell: its own troubles.
+
+mod trouble;
