@@ -10,6 +10,9 @@ use reqwest::{Client, Response};
 use tapdesk_core::ports::PortError;
 use zeroize::Zeroizing;
 
+/// How long a connection waits for the next call.
+const IDLE: Duration = Duration::from_millis(500);
+
 /// Largest answer that is read.
 pub const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
@@ -36,6 +39,8 @@ pub fn client(limits: Limits) -> Result<Client, reqwest::Error> {
         .user_agent(concat!("tapdesk/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits.connect)
         .timeout(limits.total)
+        // A connection that waits keeps what it read and wrote last, and that may have been a passcode, a code or a PIN.
+        .pool_idle_timeout(IDLE)
         .redirect(Policy::none())
         .no_proxy()
         .build()

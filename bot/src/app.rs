@@ -25,9 +25,9 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, EmailTls, StoreKind};
-use crate::recovery;
 use crate::server::{self, Admin, Site};
 use crate::worker::Worker;
+use crate::{recovery, scrub};
 
 /// PIN checks at a time: each costs one core tens of milliseconds and 9 MiB.
 const PIN_CHECKS: usize = 2;
@@ -394,6 +394,7 @@ fn mail(
     Mail::new(config, Arc::clone(clock), Arc::clone(entropy)).context("[courier.email]")
 }
 
+/// HTTP/1.1 only: there an answer can end its connection, and the buffers that held a secret with it.
 async fn listen_public(
     config: &Config,
     router: axum::Router,
@@ -408,9 +409,12 @@ async fn listen_public(
         return listen(config.listen, router, handle);
     };
     let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.context("[tls]")?;
+    let mut offer = (*tls.get_inner()).clone();
+    offer.alpn_protocols = vec![b"http/1.1".to_vec()];
     let listener = bind(config.listen)?;
     let address = listener.local_addr()?;
-    let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle);
+    let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(offer)))?;
+    let server = server.handle(handle).http1_only();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok((address, tokio::spawn(server.serve(service))))
 }
@@ -422,7 +426,7 @@ fn listen(
 ) -> anyhow::Result<(SocketAddr, JoinHandle<std::io::Result<()>>)> {
     let listener = bind(address)?;
     let address = listener.local_addr()?;
-    let server = axum_server::from_tcp(listener)?.handle(handle);
+    let server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok((address, tokio::spawn(server.serve(service))))
 }
@@ -459,7 +463,12 @@ impl PinChecks {
     ) -> Option<T> {
         let _slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
         let (pepper, entropy) = (Arc::clone(&self.pepper), Arc::clone(&self.entropy));
-        tokio::task::spawn_blocking(move || work(&pepper, &*entropy)).await.ok()
+        let checking = tokio::task::spawn_blocking(move || {
+            let checked = work(&pepper, &*entropy);
+            scrub::stack();
+            checked
+        });
+        checking.await.ok()
     }
 }
 

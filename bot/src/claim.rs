@@ -19,6 +19,7 @@ use serde_json::json;
 use tapdesk_core::desk::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusAnswer};
 use tapdesk_core::ticket::{Client, Code, Malformed, Pin, ReportToken};
 
+use crate::scrub::Scrubbed;
 use crate::server::{Body, Site};
 
 /// The page: the same bytes for everybody.
@@ -123,7 +124,7 @@ pub async fn claim(
     }
     // In a task of its own: a dropped connection must not cancel a create, and shutdown waits for it.
     let desk = Arc::clone(&site.desk);
-    let claimed = site.tracker.spawn(async move { desk.claim(code, pin, client).await }).await;
+    let claimed = site.tracker.spawn(Scrubbed::new(async move { desk.claim(code, pin, client).await })).await;
     let Ok(claimed) = claimed else { return later("unavailable", StatusCode::SERVICE_UNAVAILABLE, 60) };
     counter!("tapdesk_claims_total", "answer" => name(&claimed)).increment(1);
     let state = name(&claimed);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
-use tapdesk_adapters::ledgers::file::{self, Contradiction, OpenIntent};
+use tapdesk_adapters::ledgers::file::{Jointly, OpenIntent, Verified};
 use tapdesk_core::ids::LedgerName;
 use tapdesk_core::ledger::Head;
 
@@ -72,7 +72,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match perform(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tapdesk: {error:#}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -111,37 +111,49 @@ fn serve(path: &Path) -> anyhow::Result<ExitCode> {
 fn verify(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<ExitCode> {
     ensure!(
         heads.is_empty() || heads.len() == paths.len(),
-        "give one --head for each ledger, in the order of the paths"
+        "--head: {} for {} ledgers; give one for each, in the order of --path, or none",
+        heads.len(),
+        paths.len()
     );
+    let mut jointly = Jointly::default();
+    let mut is_sound = true;
     for (place, path) in paths.iter().enumerate() {
-        let verified = file::verify(path, heads.get(place).map(String::as_str))
-            .with_context(|| path.display().to_string())?;
-        match &verified.head {
-            Some(Head { ledger, seq, hash }) => {
-                say(&format!("{}: ledger {ledger}, {seq} lines, head {hash}", path.display()));
+        match jointly.verify(path, heads.get(place).map(String::as_str)) {
+            Ok(verified) => tell(path, &verified),
+            Err(error) => {
+                is_sound = false;
+                complain(&anyhow::Error::new(error).context(path.display().to_string()));
             }
-            None => say(&format!("{}: no lines", path.display())),
-        }
-        for warning in &verified.warnings {
-            say(&format!("warning: {warning}"));
-        }
-        for intent in &verified.open_intents {
-            say(&describe(intent));
         }
     }
-    let contradictions = if paths.len() > 1 { file::compare(paths)? } else { Vec::new() };
-    for Contradiction { request, version, ledgers } in &contradictions {
-        let ledgers: Vec<&str> = ledgers.iter().map(LedgerName::as_str).collect();
-        say(&format!("contradiction: {request} version {} counts in {}", version.0, ledgers.join(" and ")));
+    for (ledger, intent) in jointly.open_intents() {
+        say(&describe(ledger, intent));
     }
-    Ok(if contradictions.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for contradiction in jointly.contradictions() {
+        is_sound = false;
+        complain(&anyhow::Error::new(contradiction));
+    }
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(path: &Path, verified: &Verified) {
+    match &verified.head {
+        Some(Head { ledger, seq, hash }) => {
+            say(&format!("{}: ledger {ledger}, {seq} lines, head {hash}", path.display()));
+        }
+        None => say(&format!("{}: no lines", path.display())),
+    }
+    for warning in &verified.warnings {
+        say(&format!("warning: {warning}"));
+    }
 }
 
 /// An intent without an outcome: something that was begun, and nobody wrote down what became of it.
-fn describe(intent: &OpenIntent) -> String {
+fn describe(ledger: &LedgerName, intent: &OpenIntent) -> String {
     let request = intent.request.as_ref().map_or_else(|| "the service".to_owned(), ToString::to_string);
     let pass = intent.pass.as_ref().map_or_else(String::new, |pass| format!(", pass {pass}"));
-    format!("open intent: line {} at {}: {} for {request}{pass}", intent.seq, intent.at, intent.what)
+    let OpenIntent { seq, at, what, .. } = intent;
+    format!("open intent: ledger {ledger}, line {seq} at {at}: {what} for {request}{pass}")
 }
 
 /// Asks the running service; where none runs, the store itself.
@@ -192,6 +204,10 @@ async fn told_to_stop() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+}
+
+fn complain(error: &anyhow::Error) {
+    eprintln!("tapdesk: {error:#}");
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]

@@ -5,6 +5,7 @@ pub mod claim;
 pub mod cli;
 pub mod config;
 mod recovery;
+mod scrub;
 pub mod server;
 pub mod system;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use aws_lc_rs::digest;
 use axum::Router;
 use axum::body::{HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{self, Next};
@@ -25,6 +25,7 @@ use tapdesk_core::ports::{Clock, Ledger};
 use tokio_util::task::TaskTracker;
 
 use crate::claim::{self, From, Misses};
+use crate::scrub::Scrubbed;
 use crate::{telemetry, webhooks};
 
 /// Bodies, in and out.
@@ -56,23 +57,37 @@ pub struct Route {
     pub path: &'static str,
     /// The largest body that it reads.
     pub largest_body: usize,
+    /// Whether its connection ends with the answer. Those of the claim page do: a code, PIN or passcode must not stay in
+    /// the buffers of a connection that waits for more.
+    pub is_last: bool,
     handler: fn() -> MethodRouter<Arc<Site>>,
 }
 
 /// Every route of the public listener.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let route = |method, path, largest_body, handler| Route { method, path, largest_body, handler };
+    type Handler = fn() -> MethodRouter<Arc<Site>>;
+    let page = |method, path, largest_body, handler: Handler| Route {
+        method,
+        path,
+        largest_body,
+        is_last: true,
+        handler,
+    };
+    let hook = |path, largest_body, handler: Handler| Route {
+        is_last: false,
+        ..page(Method::POST, path, largest_body, handler)
+    };
     vec![
-        route(Method::GET, "/c", 0, || get(claim::page)),
+        page(Method::GET, "/c", 0, || get(claim::page)),
         // A mail gateway may have turned the fragment into a path.
-        route(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway).fallback(claim::nothing_here)),
-        route(Method::POST, "/c/status", 4 << 10, || post(claim::status)),
-        route(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
-        route(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
-        route(Method::POST, "/c/report", 4 << 10, || post(claim::report)),
-        route(Method::POST, "/slack/commands", 64 << 10, || post(webhooks::slack_command)),
-        route(Method::POST, "/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
+        page(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway).fallback(claim::nothing_here)),
+        page(Method::POST, "/c/status", 4 << 10, || post(claim::status)),
+        page(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
+        page(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
+        page(Method::POST, "/c/report", 4 << 10, || post(claim::report)),
+        hook("/slack/commands", 64 << 10, || post(webhooks::slack_command)),
+        hook("/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
     ]
 }
 
@@ -80,9 +95,12 @@ pub fn routes() -> Vec<Route> {
 pub fn public(site: Arc<Site>) -> Router {
     let headers = Arc::new(security_headers(claim::PAGE));
     let mut router = Router::new();
-    for Route { path, largest_body, handler, .. } in routes() {
+    for Route { path, largest_body, is_last, handler, .. } in routes() {
         let limit = Limit { route: path, largest: largest_body, within: site.body_within };
-        let limited = handler().layer(middleware::from_fn_with_state(limit, within_limit));
+        let mut limited = handler().layer(middleware::from_fn_with_state(limit, within_limit));
+        if is_last {
+            limited = limited.layer(middleware::from_fn(leaving_nothing));
+        }
         router = router.route(path, limited);
     }
     router.with_state(site).layer(middleware::from_fn_with_state(headers, secured))
@@ -157,6 +175,13 @@ async fn secured(
     for (name, value) in headers.iter() {
         response.headers_mut().insert(name, value.clone());
     }
+    response
+}
+
+/// Neither on the stack nor in a connection's buffers.
+async fn leaving_nothing(request: Request, next: Next) -> Response<Body> {
+    let mut response = Scrubbed::new(next.run(request)).await;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -17,6 +17,7 @@ use tapdesk_core::inbound::{Inbound, Wish};
 use tapdesk_core::ports::Reply;
 use tapdesk_core::words;
 
+use crate::scrub::Scrubbed;
 use crate::server::{Body, Site};
 
 /// A promise that the store has not confirmed by then is not made.
@@ -79,8 +80,12 @@ enum Taken {
 async fn take_in(site: &Arc<Site>, inbound: Inbound) -> Taken {
     let shows_pin = matches!(inbound.wish, Wish::Press { choice: Choice::ShowPin, .. });
     let desk = Arc::clone(&site.desk);
-    let receiving = site.tracker.spawn(async move { desk.receive(inbound).await });
-    let limit = if shows_pin { Duration::from_secs(20) } else { CONFIRM_WITHIN };
+    let receive = async move { desk.receive(inbound).await };
+    let (limit, receiving) = if shows_pin {
+        (Duration::from_secs(20), site.tracker.spawn(Scrubbed::new(receive)))
+    } else {
+        (CONFIRM_WITHIN, site.tracker.spawn(receive))
+    };
     match tokio::time::timeout(limit, receiving).await {
         Ok(Ok(Ok(answer))) => Taken::Answered(answer),
         Ok(Ok(Err(error))) => {

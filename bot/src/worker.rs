@@ -15,6 +15,8 @@ use tapdesk_core::ids::{RequestId, WorkerId};
 use tapdesk_core::ports::{Clock, Leased, PortError};
 use tokio::sync::{Notify, watch};
 
+use crate::scrub::Scrubbed;
+
 /// Tasks of one round.
 const ROUND: usize = 64;
 /// Longest sleep: another process on the same store may have added a task.
@@ -101,7 +103,7 @@ impl Worker {
                 counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
                 tracing::warn!(request.id = %request, task, "a task is repeated: its last performer did not settle it");
             }
-            match tokio::time::timeout(self.task_limit(), self.desk.perform(leased)).await {
+            match tokio::time::timeout(self.task_limit(), Scrubbed::new(self.desk.perform(leased))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");

@@ -11,6 +11,7 @@ pub mod fuse;
 pub mod graph;
 pub mod leaks;
 pub mod logs;
+pub mod memory;
 pub mod patience;
 pub mod people;
 pub mod process;

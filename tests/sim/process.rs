@@ -59,12 +59,17 @@ impl World {
 
     /// Starts tapdesk as a process on the machine's time; tasks of a killed one come again after two seconds.
     pub async fn start_process(&self) -> anyhow::Result<Process> {
+        self.start_process_logging("info").await
+    }
+
+    /// The same with `RUST_LOG`.
+    pub async fn start_process_logging(&self, level: &str) -> anyhow::Result<Process> {
         self.hands.run();
         let config = self.write_config(|text| {
             text.replace("total = \"5s\"", "total = \"1s\"").replace("connect = \"2s\"", "connect = \"1s\"")
                 + "\n[worker]\nlease = \"2s\"\n"
         })?;
-        let process = Process::start(&config).await?;
+        let process = Process::start(&config, level).await?;
         self.slack.attach(process.base.clone());
         Ok(process)
     }
@@ -85,8 +90,9 @@ impl World {
 
 impl Process {
     /// Starts `tapdesk serve` and waits until it listens.
-    pub async fn start(config: &Path) -> anyhow::Result<Self> {
-        let mut child = command(config).await?.arg("serve").kill_on_drop(true).spawn()?;
+    pub async fn start(config: &Path, level: &str) -> anyhow::Result<Self> {
+        let mut command = command(config).await?;
+        let mut child = command.arg("serve").env("RUST_LOG", level).kill_on_drop(true).spawn()?;
         let stderr = child.stderr.take().context("standard error is not piped")?;
         let said = Said::listen(stderr);
         let Some(line) = said.hears("tapdesk is listening").await else {
@@ -121,6 +127,12 @@ impl Process {
     pub async fn says(&self, part: &str) -> anyhow::Result<String> {
         let line = self.said.hears(part).await;
         line.with_context(|| format!("it did not say {part:?}, but {:#?}", lock(&self.said.lines)))
+    }
+
+    /// Everything that it logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        lock(&self.said.lines).join("\n")
     }
 
     /// Waits until it has ended by itself.

@@ -17,6 +17,7 @@ mod forged;
 mod graph_trouble;
 mod inert;
 mod killed;
+mod leak_hunt;
 mod leaks;
 mod lockdown;
 mod main_path;

@@ -122,6 +122,8 @@ async fn a_process_leaves_no_core_dump() -> anyhow::Result<()> {
         .map(|line| line.split_whitespace().skip(4).take(2).collect())
         .unwrap_or_default();
     ensure!(core == ["0", "0"], "{limits}");
+    let unit = include_str!("../../deploy/tapdesk.service");
+    ensure!(unit.lines().any(|line| line == "LimitCORE=0"), "the systemd unit allows a core dump");
     process.kill().await?;
     world.finish().await
 }

@@ -89,20 +89,34 @@ async fn ledgers_of_several_replicas_are_verified_together() -> anyhow::Result<(
     let ledger = FileLedger::open(&other, options, now)?;
     let head = ledger.append(vec![record.clone()]).await?;
     let said = run(&config, &verify).await?;
-    let contradiction = format!("contradiction: {id} version 1 counts in replica-2 and tapdesk\n");
-    ensure!(said.code == Some(1) && said.out.contains(&contradiction), "{said:?}");
+    let contradiction =
+        format!("version 1 of {id} is recorded in \"tapdesk\" (line 1) and in \"replica-2\" (line 1)");
+    ensure!(said.code == Some(1) && said.err.contains(&contradiction), "{said:?}");
 
-    let head = ledger.append(vec![record.superseded(now, head.seq)]).await?;
+    let create = Record::new(now, &id, Version(9), Phase::Intent, "pass.create");
+    let head = ledger.append(vec![record.superseded(now, head.seq), create.clone()]).await?;
     drop(ledger);
     let said = run(&config, &verify).await?;
-    ensure!(said.code == Some(0) && !said.out.contains("contradiction"), "{said:?}");
-    ensure!(
-        said.out.contains(": ledger tapdesk, ") && said.out.contains(": ledger replica-2, 2 lines"),
-        "{said:?}"
-    );
+    ensure!(said.code == Some(0) && said.err.is_empty(), "{said:?}");
+    for part in
+        [": ledger tapdesk, ", ": ledger replica-2, 3 lines", "open intent: ledger replica-2, line 3 "]
+    {
+        ensure!(said.out.contains(part), "{said:?}");
+    }
     let said = run(&config, &[&verify[..], &["--head", &head.hash]].concat()).await?;
-    ensure!(said.code == Some(1) && said.err.contains("one --head for each ledger"), "{said:?}");
-    std::fs::remove_dir_all(&other)?;
+    ensure!(said.code == Some(1) && said.err.contains("1 for 2 ledgers"), "{said:?}");
+
+    // What one replica began, another one ends.
+    let third = world.files.path().join("third");
+    let options = Options { name: "replica-3".parse()?, ..Options::default() };
+    let ledger = FileLedger::open(&third, options, now)?;
+    ledger.append(vec![create.outcome(now, "unknown")]).await?;
+    drop(ledger);
+    let said = run(&config, &[&verify[..], &["--path", &third.display().to_string()]].concat()).await?;
+    ensure!(said.code == Some(0) && !said.out.contains("open intent"), "{said:?}");
+    for directory in [other, third] {
+        std::fs::remove_dir_all(directory)?;
+    }
     world.finish_unread().await
 }
 

@@ -38,6 +38,21 @@ pub(super) struct Line {
     pub(super) what: String,
 }
 
+impl Line {
+    /// What it records.
+    pub(super) fn record(self) -> Record {
+        Record {
+            at: self.at,
+            request: self.request,
+            version: self.version,
+            phase: self.phase,
+            what: self.what,
+            by: self.by,
+            facts: self.facts,
+        }
+    }
+}
+
 /// Writes the record as the line after `head`: its bytes, with the line feed, and the head that it makes.
 pub(super) fn write(record: Record, head: &Head) -> Result<(Vec<u8>, Head), String> {
     let mut line = Line {

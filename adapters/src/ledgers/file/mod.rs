@@ -3,8 +3,8 @@
 //! One thread appends, so that many requests share one sync. A line is there for good when `append` returns; an
 //! append that failed has left nothing behind, or the ledger refuses every further one.
 
-mod compare;
 mod disk;
+mod jointly;
 mod line;
 mod segment;
 mod tail;
@@ -25,8 +25,8 @@ use tapdesk_core::ledger::{Head, Record};
 use tapdesk_core::ports::{Ledger, PortError};
 use tokio::sync::{mpsc, oneshot};
 
-pub use compare::{Contradiction, compare};
 pub use disk::{Disk, RealDisk, Segment};
+pub use jointly::{Contradiction, Jointly};
 pub use tail::{Entry, tail};
 pub use verify::{OpenIntent, Verified, VerifyError, verify};
 

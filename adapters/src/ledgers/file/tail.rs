@@ -30,7 +30,7 @@ pub fn tail(dir: &Path, anchor: &Head, back: u64) -> Result<Vec<Entry>, VerifyEr
         each_line(dir, number, &mut chain, |line| {
             found |= line.seq == anchor.seq && line.hash.as_deref() == Some(&anchor.hash);
             if line.seq > from {
-                entries.push(Entry { seq: line.seq, record: record(line) });
+                entries.push(Entry { seq: line.seq, record: line.record() });
             }
             true
         })?;
@@ -55,7 +55,7 @@ fn first_segment(dir: &Path, numbers: &[u32], from: u64) -> Result<u32, VerifyEr
 }
 
 /// Gives each line of the segment to `take`, until that has enough.
-pub(super) fn each_line(
+fn each_line(
     dir: &Path,
     number: u32,
     chain: &mut Chain,
@@ -77,17 +77,5 @@ pub(super) fn each_line(
             // A line that is being written is not there yet.
             Found::Unfinished(_) | Found::End => return Ok(()),
         }
-    }
-}
-
-pub(super) fn record(line: Line) -> Record {
-    Record {
-        at: line.at,
-        request: line.request,
-        version: line.version,
-        phase: line.phase,
-        what: line.what,
-        by: line.by,
-        facts: line.facts,
     }
 }

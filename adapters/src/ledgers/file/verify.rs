@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tapdesk_core::ids::{LedgerName, RequestId, Version};
-use tapdesk_core::ledger::{Head, Phase};
+use tapdesk_core::ledger::{Head, Phase, Record};
 
 use super::line::{Chain, Line};
 use super::segment::{self, Found, Reader};
@@ -74,12 +74,21 @@ pub enum VerifyError {
 
 /// Reads the whole ledger in `dir`; `head` is the hash of a line that has to be in it.
 pub fn verify(dir: &Path, head: Option<&str>) -> Result<Verified, VerifyError> {
+    verify_each(dir, head, &mut |_, _| {})
+}
+
+/// The same; `each` gets every line with its number.
+pub(super) fn verify_each(
+    dir: &Path,
+    head: Option<&str>,
+    each: &mut dyn FnMut(u64, &Record),
+) -> Result<Verified, VerifyError> {
     let unreadable = |error| VerifyError::Unreadable(dir.to_path_buf(), error);
     let numbers = segment::numbers(dir).map_err(unreadable)?;
     if let Some(gap) = segment::gap(&numbers) {
         return Err(VerifyError::Missing(segment::name(gap)));
     }
-    let mut audit = Audit::new(head);
+    let mut audit = Audit::new(head, each);
     for (place, number) in numbers.iter().enumerate() {
         audit.read(dir, *number, place + 1 == numbers.len())?;
     }
@@ -90,6 +99,7 @@ type Key = (Option<RequestId>, Option<Version>, String);
 
 /// What was read so far.
 struct Audit<'h> {
+    each: &'h mut dyn FnMut(u64, &Record),
     chain: Chain,
     wanted: Option<&'h str>,
     found: bool,
@@ -100,8 +110,9 @@ struct Audit<'h> {
 }
 
 impl<'h> Audit<'h> {
-    fn new(wanted: Option<&'h str>) -> Self {
+    fn new(wanted: Option<&'h str>, each: &'h mut dyn FnMut(u64, &Record)) -> Self {
         Self {
+            each,
             chain: Chain::from_the_start(),
             wanted,
             found: wanted.is_none_or(|hash| hash == Head::empty(LedgerName::default()).hash),
@@ -146,26 +157,33 @@ impl<'h> Audit<'h> {
             self.warnings.push(format!("{place}: the clock went back from {latest} to {}", line.at));
         }
         self.latest = self.latest.max(Some(line.at));
-        match line.phase {
-            Phase::Intent => self.begin(line),
-            Phase::Outcome => self.end(&line),
+        let (seq, record) = (line.seq, line.record());
+        (self.each)(seq, &record);
+        match record.phase {
+            Phase::Intent => self.begin(seq, record),
+            Phase::Outcome => self.end(&record),
             Phase::Event => {}
         }
     }
 
-    fn begin(&mut self, line: Line) {
-        let pass = line.facts.get("pass").cloned();
-        let key = (line.request.clone(), line.version, line.what.clone());
-        let Line { seq, at, request, version, what, .. } = line;
+    fn begin(&mut self, seq: u64, record: Record) {
+        let pass = record.facts.get("pass").cloned();
+        let key = (record.request.clone(), record.version, record.what.clone());
+        let Record { at, request, version, what, .. } = record;
         self.intents.entry(key).or_default().push(OpenIntent { seq, at, request, version, what, pass });
     }
 
     /// Closes every intent about the same pass, since a deletion that a kill cut short is begun again; an intent that
-    /// named none, since the pass was yet to be made, is closed by any outcome of its request, version and deed.
-    fn end(&mut self, line: &Line) {
-        let key = (line.request.clone(), line.version, line.what.clone());
+    /// named none, since the pass was yet to be made, is closed by any outcome of its request, version and deed. What was
+    /// superseded is named by its line.
+    fn end(&mut self, record: &Record) {
+        let key = (record.request.clone(), record.version, record.what.clone());
         let Some(begun) = self.intents.get_mut(&key) else { return };
-        let pass = line.facts.get("pass");
+        if let Some(line) = record.supersedes() {
+            begun.retain(|intent| intent.seq != line);
+            return;
+        }
+        let pass = record.facts.get("pass");
         let before = begun.len();
         begun.retain(|intent| intent.pass.is_none() || intent.pass.as_ref() != pass);
         let place = begun.iter().position(|intent| intent.pass.is_none());
