@@ -13,6 +13,7 @@ const DEPTH: usize = 192 * 1024;
 
 /// Overwrites the stack below the caller.
 #[inline(never)]
+#[expect(clippy::large_stack_arrays, reason = "the stack is what is overwritten")]
 pub(crate) fn stack() {
     let mut below = [0_u8; DEPTH];
     black_box(&mut below);
