@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{self, Config, EmailTls, StoreKind};
 use crate::recovery;
 use crate::server::{self, Admin, Site};
+use crate::system::SystemClock;
 use crate::worker::Worker;
 
 /// PIN checks at a time: each costs one core tens of milliseconds and 9 MiB.
@@ -260,6 +261,7 @@ fn redis(section: &config::Store, entropy: &dyn Entropy) -> anyhow::Result<Arc<R
         url: config::secret("store.url", section.url.as_ref(), section.url_file.as_ref())?,
         prefix: "tapdesk".to_owned(),
         name: format!("{:016x}", u64::from_be_bytes(entropy.array())),
+        machine_clock: Arc::new(SystemClock),
         required: match section.required_durability {
             config::Durability::Always => Durability::Always,
             config::Durability::EverySec => Durability::EverySecond,

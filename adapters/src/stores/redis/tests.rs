@@ -1,5 +1,8 @@
 //! Does the store keep its word on a real server, whatever happens to that server?
 
+mod clock;
+mod cluster;
+mod sentinel;
 mod server;
 mod startup;
 
@@ -37,14 +40,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_a_crowd_is_promised_adds_up(
-        workers in prop::collection::vec(
-            prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..40),
-            2..6,
-        )
-    ) {
+    fn what_a_crowd_is_promised_adds_up(workers in crowd()) {
         threads().block_on(async { adds_up(fresh().await, workers).await });
     }
+}
+
+/// What some workers do, each for itself.
+fn crowd() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    prop::collection::vec(prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..40), 2..6)
 }
 
 fn threads() -> tokio::runtime::Runtime {
@@ -135,7 +138,8 @@ async fn what_a_crash_left_of_a_commit_is_taken_over_and_cleaned_up() {
     let mut store = Server::shared().store_at(&prefix);
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     store.open(commit(received(2)), NO_CAP, at(0)).await.unwrap();
-    let lost = store.change(&by_delivery(commit(claimable(1, 10, 5, at(0))), 7), Version::FIRST).unwrap();
+    let lost =
+        store.change(&by_delivery(commit(claimable(1, 10, 5, at(0))), 7), Version::FIRST).await.unwrap();
     store.crash_before_commit(&lost).await;
     assert_eq!(store.find_code(&code(5)).await.unwrap(), None);
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
@@ -159,7 +163,7 @@ async fn a_commit_that_was_given_up_never_happens() {
     let mut store = Server::shared().store();
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     store.open(commit(received(2)), NO_CAP, at(0)).await.unwrap();
-    let slow = store.change(&commit(awaiting(1, 10, 2)), Version::FIRST).unwrap();
+    let slow = store.change(&commit(awaiting(1, 10, 2)), Version::FIRST).await.unwrap();
     let plan = store.crash_before_commit(&slow).await;
     store.patience = Duration::ZERO;
     store.commit(Version::FIRST, commit(awaiting(2, 10, 2))).await.unwrap();
@@ -173,9 +177,9 @@ async fn a_write_that_is_asked_twice_happens_once() {
     let store = Server::shared().store();
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     let change = with_task(commit(received(1)), at(0));
-    let write = store.change(&change, Version::FIRST).unwrap();
+    let mut write = store.change(&change, Version::FIRST).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(store.write(&write).await.unwrap(), super::write::Outcome::Done);
+        assert_eq!(store.write(&mut write).await.unwrap(), super::write::Outcome::Done);
     }
     assert_eq!(store.load(&id(1)).await.unwrap().unwrap().version, Version(2));
 }
