@@ -7,7 +7,7 @@ use tapdesk_core::ports::PortError;
 
 /// Codes of errors that pass, and what to say about them. `MISCONF` and `OOM` need a hand, yet the same call works
 /// once it was lent: nothing that was accepted may be dropped meanwhile.
-const PASSING: [(&str, &str); 11] = [
+const PASSING: [(&str, &str); 13] = [
     ("LOADING", "Redis is still loading its data"),
     ("READONLY", "Redis is a read-only replica: the store's url has to name the primary, or its sentinels"),
     ("OOM", "Redis is out of memory: raise maxmemory"),
@@ -16,6 +16,8 @@ const PASSING: [(&str, &str); 11] = [
     ("MISCONF", "Redis cannot write its data to disk: see its log"),
     ("NOREPLICAS", "Redis has too few replicas to accept a write"),
     ("TRYAGAIN", "Redis is moving data"),
+    ("ASK", "Redis is moving data"),
+    ("MOVED", "Redis has moved data: the url of a cluster begins with redis+cluster:// or rediss+cluster://"),
     ("CLUSTERDOWN", "the Redis cluster is down"),
     ("UNBLOCKED", "Redis is failing over"),
     ("NOSCRIPT", "Redis lost a script while it was called"),
@@ -23,11 +25,10 @@ const PASSING: [(&str, &str); 11] = [
 
 const NO_PERMISSION: &str = "the Redis user lacks a permission: load the rules of deploy/redis.acl";
 
-const MENDABLE: [(&str, &str); 4] = [
+const MENDABLE: [(&str, &str); 3] = [
     ("NOPERM", NO_PERMISSION),
     ("WRONGPASS", "Redis refuses the user or password of the store's url"),
     ("NOAUTH", "Redis wants a user and a password: add them to the store's url"),
-    ("MOVED", "Redis is a cluster: begin the store's url with redis+cluster:// or rediss+cluster://"),
 ];
 
 /// The answer to the port's one question.

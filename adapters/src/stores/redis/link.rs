@@ -20,6 +20,9 @@ use tokio::sync::{Mutex, Notify};
 use super::address::Address;
 use super::fault;
 
+/// Until sentinels have named the primary: the library gives one that is dead a second before it asks the next.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(4);
+
 /// Time limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -53,9 +56,16 @@ pub(super) struct Watched {
 
 struct Lookup {
     sentinels: SentinelClient,
-    primary: Option<MultiplexedConnection>,
+    primary: Option<Found>,
     /// Counts the primaries found, so that nobody gives up a newer one than they used.
     found: u64,
+}
+
+#[derive(Clone)]
+struct Found {
+    number: u64,
+    client: Client,
+    connection: MultiplexedConnection,
 }
 
 impl Link {
@@ -116,9 +126,10 @@ impl Link {
         match self {
             Self::Server { connection, .. } => connection.clone().send_packed_command(command).await,
             Self::Watched(watched) => {
-                let (number, mut primary) = watched.primary().await?;
-                let answer = primary.send_packed_command(command).await.and_then(Value::extract_error);
-                watched.judge(number, answer.as_ref().err()).await;
+                let mut primary = watched.primary().await?;
+                let answer = primary.connection.send_packed_command(command).await;
+                let answer = answer.and_then(Value::extract_error);
+                watched.judge(primary.number, answer.as_ref().err()).await;
                 answer
             }
             Self::Cluster { connection, .. } => connection.clone().req_packed_command(command).await,
@@ -134,13 +145,14 @@ impl Link {
                 connection.clone().send_packed_commands(commands, 0, commands.len()).await.map(each)
             }
             Self::Watched(watched) => {
-                let (number, mut primary) = watched.primary().await?;
-                let answers = primary.send_packed_commands(commands, 0, commands.len()).await.map(each);
+                let mut primary = watched.primary().await?;
+                let answers =
+                    primary.connection.send_packed_commands(commands, 0, commands.len()).await.map(each);
                 let errors = match &answers {
                     Ok(answers) => answers.iter().find_map(|answer: &RedisResult<_>| answer.as_ref().err()),
                     Err(error) => Some(error),
                 };
-                watched.judge(number, errors).await;
+                watched.judge(primary.number, errors).await;
                 answers
             }
             // They may belong to several nodes.
@@ -173,8 +185,10 @@ impl Link {
         match self {
             Self::Server { client, .. } => client.get_async_pubsub().await,
             Self::Watched(watched) => {
-                let client = watched.lookup.lock().await.sentinels.async_get_client().await?;
-                client.get_async_pubsub().await
+                let primary = watched.primary().await?;
+                let subscriber = primary.client.get_async_pubsub().await;
+                watched.judge(primary.number, subscriber.as_ref().err()).await;
+                subscriber
             }
             Self::Cluster { nodes, next, .. } => {
                 let node = nodes.iter().cycle().nth(next.fetch_add(1, Ordering::Relaxed) % nodes.len());
@@ -206,24 +220,26 @@ impl Primary {
 }
 
 impl Watched {
-    async fn primary(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        let found = tokio::time::timeout(self.limits.connect, self.find()).await;
+    async fn primary(&self) -> RedisResult<Found> {
+        let found = tokio::time::timeout(LOOKUP_WITHIN, self.find()).await;
         found.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
     /// Asks the sentinels, unless the primary is known. Locked while it asks, so that it is asked once.
-    async fn find(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+    async fn find(&self) -> RedisResult<Found> {
         let mut lookup = self.lookup.lock().await;
         if let Some(primary) = &lookup.primary {
-            return Ok((lookup.found, primary.clone()));
+            return Ok(primary.clone());
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.limits.connect))
             .set_response_timeout(Some(self.limits.respond));
-        let primary = lookup.sentinels.get_async_connection_with_config(&config).await?;
-        lookup.primary = Some(primary.clone());
+        let client = lookup.sentinels.async_get_client().await?;
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         lookup.found += 1;
-        Ok((lookup.found, primary))
+        let primary = Found { number: lookup.found, client, connection };
+        lookup.primary = Some(primary.clone());
+        Ok(primary)
     }
 
     /// Gives the primary up over an error that says, or may mean, that it is none any more.

@@ -5,6 +5,7 @@
 
 mod address;
 mod agenda;
+mod ask;
 mod clock;
 mod fault;
 mod keys;
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
-use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind, Value};
+use redis::RedisError;
 use tapdesk_core::ids::{PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
@@ -48,6 +49,8 @@ use write::{Kept, Outcome};
 const FORGET_AT_ONCE: usize = 64;
 /// Before a lost subscription is tried again.
 const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(1);
+/// Until a subscription stands, sentinels asked.
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(6);
 
 /// How to reach the server or servers, and what to expect of them.
 pub struct RedisConfig {
@@ -74,7 +77,6 @@ pub struct Redis {
     name: String,
     machine: MachineClock,
     required: Durability,
-    connect: Duration,
     /// After this long a plan counts as forgotten by its process.
     patience: Duration,
     writes: AtomicU64,
@@ -99,7 +101,6 @@ impl Redis {
             name: config.name,
             machine: MachineClock::new(config.machine_clock),
             required: config.required,
-            connect: config.connect,
             patience: PATIENCE,
             writes: AtomicU64::new(0),
         })
@@ -109,7 +110,7 @@ impl Redis {
     /// from time to time.
     pub async fn listen(&self, ring: impl Fn() + Send + Sync) {
         loop {
-            match tokio::time::timeout(self.connect, self.subscribed()).await {
+            match tokio::time::timeout(SUBSCRIBE_WITHIN, self.subscribed()).await {
                 Ok(Ok(mut tasks)) => {
                     // What was stored before the subscription was not announced to it.
                     ring();
@@ -144,55 +145,6 @@ impl Redis {
     /// Unlike any other write's, so that a write whose answer was lost is recognised.
     fn stamp(&self) -> String {
         format!("{}.{}", self.name, self.writes.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Calls a script.
-    async fn call(&self, call: &Cmd) -> Result<Value, RedisError> {
-        match self.link.send(call).await {
-            Err(error) if is_unloaded(&error) => {
-                self.load_scripts().await?;
-                self.link.send(call).await
-            }
-            other => other,
-        }
-    }
-
-    async fn load_scripts(&self) -> Result<(), RedisError> {
-        for source in scripts::sources() {
-            self.link.send(redis::cmd("SCRIPT").arg("LOAD").arg(source)).await?;
-        }
-        Ok(())
-    }
-
-    async fn answer<T: FromRedisValue>(&self, call: &Cmd) -> Result<T, PortError> {
-        read(self.call(call).await)
-    }
-
-    async fn run<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        keys: &[String],
-        args: &[&str],
-    ) -> Result<T, PortError> {
-        self.answer(&scripts::call(script, keys, args)).await
-    }
-
-    async fn ask_redis<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PortError> {
-        read(self.link.send(command).await)
-    }
-
-    /// Sends commands together that may be carried out twice.
-    async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, PortError> {
-        let mut answers = self.link.send_all(commands).await.map_err(|error| fault::port_error(&error))?;
-        if answers.iter().any(|answer| answer.as_ref().is_err_and(is_unloaded)) {
-            self.load_scripts().await.map_err(|error| fault::port_error(&error))?;
-            answers = self.link.send_all(commands).await.map_err(|error| fault::port_error(&error))?;
-        }
-        answers.into_iter().map(read).collect()
-    }
-
-    async fn ask_pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, PortError> {
-        read(Ok(Value::Array(self.ask_all(pipe).await?)))
     }
 
     /// The pointers at a place, from the place's time on where it has one.
@@ -399,13 +351,4 @@ impl Store for Redis {
         }
         Ok(forgotten)
     }
-}
-
-fn read<T: FromRedisValue>(answer: Result<Value, RedisError>) -> Result<T, PortError> {
-    let answer = answer.map_err(|error| fault::port_error(&error))?;
-    T::from_redis_value(answer).map_err(fault::unreadable)
-}
-
-fn is_unloaded(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
-use redis::Cmd;
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use tapdesk_core::ids::RequestId;
 use tapdesk_core::ports::PortError;
 
-use super::keys::{self, Place};
-use super::write::Outcome;
+use super::keys::{self, Kind, Place};
+use super::write::{Outcome, Write};
 use super::{Redis, fault, scripts};
 
 /// After this long a plan counts as forgotten by its process: longer than a commit may take with every time limit.
@@ -53,19 +53,77 @@ impl Litter {
 }
 
 impl Redis {
+    /// A first try at every place that needs no other to be taken before, all in one message: the first claim, the place
+    /// under the cap, and those that many may hold.
+    pub(super) fn knocks(&self, write: &Write, missing: &[String]) -> Pipeline {
+        let stamp = write.stamp();
+        let wanted = write.named(missing);
+        let mut knocks = redis::pipe();
+        if let Some(place) = wanted.clone().find(|place| place.kind.is_claimed()) {
+            knocks.add_command(self.claim_call(&write.id, place, stamp, ""));
+        }
+        if let Some((place, cap)) = write.counted(missing) {
+            knocks.add_command(self.ask_call(&write.id, cap, place, stamp));
+        }
+        for place in wanted.filter(|place| !place.kind.is_claimed() && place.kind != Kind::Asked) {
+            knocks.add_command(self.enter_call(&write.id, place, stamp));
+        }
+        knocks
+    }
+
+    /// Goes on from the answers to the knocks until all places are pointed from; says so where one is not to be had.
+    pub(super) async fn point(
+        &self,
+        write: &Write,
+        missing: &[String],
+        answers: Vec<Value>,
+    ) -> Result<Option<Outcome>, PortError> {
+        let (id, stamp) = (&write.id, write.stamp());
+        let mut answers = answers.into_iter();
+        let mut claims = write.named(missing).filter(|place| place.kind.is_claimed());
+        let mut asked = write.counted(missing).map(|(place, cap)| (place, cap, None));
+        if let Some(place) = claims.next() {
+            let other: String = next(&mut answers)?;
+            if let Some((_, _, others)) = &mut asked {
+                *others = Some(next::<Vec<String>>(&mut answers)?);
+            }
+            if !other.is_empty() {
+                // Nobody waits for a delivery while counting towards a cap.
+                if let Some((place, _, others)) = &mut asked {
+                    self.release(place, &place.pointer(id.as_str(), stamp)).await?;
+                    *others = None;
+                }
+                if let Some(refused) = self.claim(id, place, stamp, Some(other)).await? {
+                    return Ok(Some(refused));
+                }
+            }
+        }
+        if let Some((place, cap, others)) = asked
+            && let Some(refused) = self.ask(id, cap, place, stamp, others).await?
+        {
+            return Ok(Some(refused));
+        }
+        for place in claims {
+            if let Some(refused) = self.claim(id, place, stamp, None).await? {
+                return Ok(Some(refused));
+            }
+        }
+        Ok(None)
+    }
+
     /// Writes the plan's pointer at a place that several requests may hold.
-    pub(super) fn enter_call(&self, id: &RequestId, place: &Place, plan: &str) -> Cmd {
+    fn enter_call(&self, id: &RequestId, place: &Place, plan: &str) -> Cmd {
         let mut command = redis::cmd("ZADD");
         command.arg(self.keys.pointer(place)).arg(0).arg(place.pointer(id.as_str(), plan));
         command
     }
 
-    pub(super) fn claim_call(&self, id: &RequestId, place: &Place, plan: &str, dead: &str) -> Cmd {
+    fn claim_call(&self, id: &RequestId, place: &Place, plan: &str, dead: &str) -> Cmd {
         let mine = place.pointer(id.as_str(), plan);
         scripts::call(&scripts::CLAIM, &[self.keys.pointer(place)], &[&mine, dead])
     }
 
-    pub(super) fn ask_call(&self, id: &RequestId, cap: &Cap, place: &Place, plan: &str) -> Cmd {
+    fn ask_call(&self, id: &RequestId, cap: &Cap, place: &Place, plan: &str) -> Cmd {
         let mine = place.pointer(id.as_str(), plan);
         let (window, most) = (cap.window.to_string(), cap.most.to_string());
         scripts::call(&scripts::ASK, &[self.keys.pointer(place)], &[&mine, &cap.shift, &window, &most])
@@ -73,7 +131,7 @@ impl Redis {
 
     /// Takes a place that belongs to one request only, going on from what the first try met; says so where it is not to
     /// be had.
-    pub(super) async fn claim(
+    async fn claim(
         &self,
         id: &RequestId,
         place: &Place,
@@ -99,7 +157,7 @@ impl Redis {
     }
 
     /// Takes a place under the requester's cap, going on from whom the first try met; or says that there is none left.
-    pub(super) async fn ask(
+    async fn ask(
         &self,
         id: &RequestId,
         cap: &Cap,
@@ -148,7 +206,7 @@ impl Redis {
         })
     }
 
-    pub(super) async fn release(&self, place: &Place, pointer: &str) -> Result<(), PortError> {
+    async fn release(&self, place: &Place, pointer: &str) -> Result<(), PortError> {
         let kind = if place.kind.is_claimed() { "claim" } else { "entry" };
         self.run::<u32>(&scripts::RELEASE, &[self.keys.pointer(place)], &[pointer, kind]).await?;
         Ok(())
@@ -186,4 +244,9 @@ impl Redis {
         }
         Ok(stale.len())
     }
+}
+
+fn next<T: FromRedisValue>(answers: &mut impl Iterator<Item = Value>) -> Result<T, PortError> {
+    let answer = answers.next().ok_or_else(|| fault::unreadable("too few answers"))?;
+    T::from_redis_value(answer).map_err(fault::unreadable)
 }

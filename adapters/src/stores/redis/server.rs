@@ -15,8 +15,9 @@ use std::str::FromStr;
 use redis::Value;
 use tapdesk_core::ports::PortError;
 
+use super::ask::read;
 use super::link::Primary;
-use super::{Redis, fault, read};
+use super::{Redis, fault};
 
 /// The layout that this program reads and writes.
 const SCHEMA: &str = "1";

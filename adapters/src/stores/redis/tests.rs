@@ -6,17 +6,18 @@ mod sentinel;
 mod server;
 mod startup;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tapdesk_core::ids::Version;
-use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, Store, Try};
+use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, RequesterCap, Store, Try};
 use tapdesk_core::request::Whom;
 
 use self::server::{Server, fresh_prefix};
 use super::keys::{self, Place, Shard};
-use super::{ConnectError, Redis, RedisConfig};
+use super::{ConnectError, Redis, RedisConfig, scripts};
 use crate::stores::contract::crowd::adds_up;
 use crate::stores::contract::model::{Step, agree};
 use crate::stores::contract::samples::*;
@@ -168,6 +169,8 @@ async fn a_commit_that_was_given_up_never_happens() {
     store.patience = Duration::ZERO;
     store.commit(Version::FIRST, commit(awaiting(2, 10, 2))).await.unwrap();
     assert!(!store.commit_planned(&slow, &plan).await);
+    // Nor does it take away what is another's by now.
+    assert!(store.give_up(&slow).await);
     assert_eq!(store.load(&id(1)).await.unwrap().unwrap().version, Version::FIRST);
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(2)]);
 }
@@ -193,6 +196,14 @@ async fn a_forgotten_request_leaves_no_key() {
     store.set_lockdown(None).await.unwrap();
     store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
     store.open(by_delivery(commit(received(3)), 3), NO_CAP, at(0)).await.unwrap();
+    // The pointers of these were sent ahead of a refusal.
+    let repeated = store.open(by_delivery(commit(received(3)), 3), NO_CAP, at(0)).await.unwrap();
+    assert_eq!(repeated, Opened::Seen(id(3)));
+    let taken = store.open(by_delivery(commit(received(3)), 5), NO_CAP, at(0)).await;
+    assert!(matches!(taken, Err(PortError::Fatal { .. })), "{taken:?}");
+    let cap = RequesterCap { most: 2, ..NO_CAP };
+    let refused = store.open(by_delivery(commit(received(4)), 6), cap, at(0)).await.unwrap();
+    assert_eq!(refused, Opened::TooMany);
     let busy = store.commit(Version::FIRST, by_delivery(commit(awaiting(3, 10, 2)), 4)).await;
     assert!(matches!(busy, Err(CommitError::SubjectBusy(_))), "{busy:?}");
     store.commit(Version(1), commit(closed(&received(3), at(1)))).await.unwrap();
@@ -218,9 +229,27 @@ async fn keys_left(prefix: &str) -> Vec<String> {
     found.into_iter().filter(|key| !key.ends_with(":meta") && !key.ends_with(":schema")).collect()
 }
 
+/// Neither `KEYS` nor `SCAN`, and nothing that reads and deletes at once, or in two steps outside of a script.
+#[tokio::test]
+async fn the_access_list_allows_what_the_store_does_and_no_more() {
+    let by_program = "auth hello ping info config|get acl|dryrun role cluster|slots script|load evalsha time publish \
+                      subscribe get set del hget hmget zadd zrange zrangebylex";
+    let sources = scripts::sources().concat();
+    let by_script = sources.split("redis.call('").skip(1).filter_map(|rest| rest.split_once('\''));
+    let by_script = by_script.map(|(command, _)| command.to_lowercase());
+    let used: BTreeSet<_> = by_program.split_whitespace().map(str::to_owned).chain(by_script).collect();
+    let rules = include_str!("../../../../deploy/redis.acl").lines().nth(1).unwrap();
+    let allowed = rules.split_whitespace().filter_map(|rule| rule.strip_prefix('+')).map(str::to_owned);
+    assert_eq!(allowed.collect::<BTreeSet<_>>(), used);
+    for denied in ["KEYS *", "SCAN 0", "GETDEL a", "RENAME a b", "FLUSHALL", "EVAL x 0", "CONFIG SET a b"] {
+        let answer = Server::shared().does(&format!("ACL DRYRUN tapdesk {denied}")).await;
+        assert_ne!(answer, redis::Value::Okay, "{denied}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_stored_that_opens_anything_by_itself() {
-    let shards: std::collections::BTreeSet<_> = (0..1000).map(|n| Shard::of(id(n).as_str())).collect();
+    let shards: BTreeSet<_> = (0..1000).map(|n| Shard::of(id(n).as_str())).collect();
     assert_eq!(shards.len(), usize::from(keys::SHARDS));
     assert!(!Place::code(&code(5)).name().contains(&code(5).0));
 }

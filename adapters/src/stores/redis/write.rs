@@ -1,7 +1,7 @@
 //! How does a commit come about over several shards? (The reasoning is at the head of `keys.rs`.)
 
 use jiff::{SignedDuration, Timestamp};
-use redis::{Cmd, FromRedisValue, Pipeline, Value};
+use redis::{Cmd, FromRedisValue, Value};
 use serde::{Deserialize, Serialize};
 use tapdesk_core::ids::{RequestId, Version};
 use tapdesk_core::ports::{Commit, PortError, RequesterCap};
@@ -34,7 +34,7 @@ pub(super) type Row = (String, String, u32, String, String);
 
 /// A commit on its way, in the words of the script.
 pub(super) struct Write {
-    id: RequestId,
+    pub(super) id: RequestId,
     places: Vec<Place>,
     cap: Option<Cap>,
     args: Args,
@@ -176,8 +176,9 @@ impl Redis {
         for knock in self.knocks(write, &names).cmd_iter() {
             message.add_command(knock.clone());
         }
-        let Ok(answers) = self.link.send_all(&message).await else { return Ok(None) };
-        let Ok(mut answers) = answers.into_iter().collect::<Result<Vec<_>, _>>() else {
+        let answers = self.link.send_all(&message).await;
+        let Ok(mut answers) = answers.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>())
+        else {
             self.withdraw(write).await;
             return Ok(None);
         };
@@ -228,21 +229,25 @@ impl Redis {
         Outcome::Done
     }
 
-    async fn give_up(&self, write: &Write) {
-        if let Err(error) = self.abandon(&write.id, &write.args.stamp).await {
+    /// Makes the plan void and removes its pointers; says whether that worked.
+    pub(super) async fn give_up(&self, write: &Write) -> bool {
+        let given_up = self.abandon(&write.id, &write.args.stamp).await;
+        if let Err(error) = &given_up {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "what a refused commit planned stays for later"
             );
         }
+        given_up.is_ok()
     }
 
     /// Gives up what was sent ahead, also where the plan failed and a pointer did not.
     async fn withdraw(&self, write: &Write) {
-        self.give_up(write).await;
-        let stamp = &write.args.stamp;
-        let entries = write.places.iter().map(|place| format!("{} {stamp}", place.name())).collect();
-        self.finish(write, Some(Litter::new(stamp.clone(), entries))).await;
+        if self.give_up(write).await {
+            let stamp = &write.args.stamp;
+            let entries = write.places.iter().map(|place| format!("{} {stamp}", place.name())).collect();
+            self.finish(write, Some(Litter::new(stamp.clone(), entries))).await;
+        }
     }
 
     fn put_call(&self, write: &Write, step: &Step<'_>) -> Cmd {
@@ -316,80 +321,20 @@ impl Put {
 }
 
 impl Write {
+    /// Names its plan.
+    pub(super) fn stamp(&self) -> &str {
+        &self.args.stamp
+    }
+
     /// The place under the cap, if it is among these.
-    fn counted<'w>(&'w self, names: &'w [String]) -> Option<(&'w Place, &'w Cap)> {
+    pub(super) fn counted<'w>(&'w self, names: &'w [String]) -> Option<(&'w Place, &'w Cap)> {
         self.named(names).find(|place| place.kind == Kind::Asked).zip(self.cap.as_ref())
     }
 
     /// The places of these names.
-    fn named<'w>(&'w self, names: &'w [String]) -> impl Iterator<Item = &'w Place> + Clone {
+    pub(super) fn named<'w>(&'w self, names: &'w [String]) -> impl Iterator<Item = &'w Place> + Clone {
         self.places.iter().filter(|place| names.contains(&place.name()))
     }
-}
-
-/// Writing the pointers of a plan.
-impl Redis {
-    /// A first try at every place that needs no other to be taken before, all in one message: the first claim, the place
-    /// under the cap, and those that many may hold.
-    fn knocks(&self, write: &Write, missing: &[String]) -> Pipeline {
-        let stamp = &write.args.stamp;
-        let wanted = write.named(missing);
-        let mut knocks = redis::pipe();
-        if let Some(place) = wanted.clone().find(|place| place.kind.is_claimed()) {
-            knocks.add_command(self.claim_call(&write.id, place, stamp, ""));
-        }
-        if let Some((place, cap)) = write.counted(missing) {
-            knocks.add_command(self.ask_call(&write.id, cap, place, stamp));
-        }
-        for place in wanted.filter(|place| !place.kind.is_claimed() && place.kind != Kind::Asked) {
-            knocks.add_command(self.enter_call(&write.id, place, stamp));
-        }
-        knocks
-    }
-
-    /// Goes on from the answers to the knocks until all places are pointed from; says so where one is not to be had.
-    async fn point(
-        &self,
-        write: &Write,
-        missing: &[String],
-        answers: Vec<Value>,
-    ) -> Result<Option<Outcome>, PortError> {
-        let (id, stamp) = (&write.id, &write.args.stamp);
-        let mut answers = answers.into_iter();
-        let mut claims = write.named(missing).filter(|place| place.kind.is_claimed());
-        let mut asked = write.counted(missing).map(|(place, cap)| (place, cap, None));
-        if let Some(place) = claims.next() {
-            let other: String = next(&mut answers)?;
-            if let Some((_, _, others)) = &mut asked {
-                *others = Some(next::<Vec<String>>(&mut answers)?);
-            }
-            if !other.is_empty() {
-                // Nobody waits for a delivery while counting towards a cap.
-                if let Some((place, _, others)) = &mut asked {
-                    self.release(place, &place.pointer(id.as_str(), stamp)).await?;
-                    *others = None;
-                }
-                if let Some(refused) = self.claim(id, place, stamp, Some(other)).await? {
-                    return Ok(Some(refused));
-                }
-            }
-        }
-        if let Some((place, cap, others)) = asked
-            && let Some(refused) = self.ask(id, cap, place, stamp, others).await?
-        {
-            return Ok(Some(refused));
-        }
-        for place in claims {
-            if let Some(refused) = self.claim(id, place, stamp, None).await? {
-                return Ok(Some(refused));
-            }
-        }
-        Ok(None)
-    }
-}
-fn next<T: FromRedisValue>(answers: &mut impl Iterator<Item = Value>) -> Result<T, PortError> {
-    let answer = answers.next().ok_or_else(|| fault::unreadable("too few answers"))?;
-    T::from_redis_value(answer).map_err(fault::unreadable)
 }
 
 #[cfg(test)]

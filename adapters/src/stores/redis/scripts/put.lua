@@ -25,17 +25,26 @@ local function refuse(why)
   return {why}
 end
 
-local kept = redis.call('HMGET', request, 'version', 'stamp', 'closed')
+local fields, keeps = {'version', 'stamp', 'closed'}, {}
+for i, place in ipairs(wanted) do
+  fields[3 + i] = 'p:' .. place
+  keeps[place] = true
+end
+local kept = redis.call('HMGET', request, unpack(fields))
 -- The answer to this very write was lost, and it is asked again.
 if kept[2] == stamp then return {'done'} end
-if delivery ~= '' and redis.call('HEXISTS', request, 'p:' .. delivery) == 1 then return refuse('seen') end
+local missing = {}
+for i, place in ipairs(wanted) do
+  if not kept[3 + i] then
+    missing[#missing + 1] = place
+  elseif place == delivery then
+    return refuse('seen')
+  end
+end
 if (kept[1] or '0') ~= expected then return refuse('conflict') end
 
+local changes = {'version', version, 'value', value, 'stamp', stamp, 'closed', closed_at}
 if plan == '' then
-  local missing = {}
-  for _, place in ipairs(wanted) do
-    if redis.call('HEXISTS', request, 'p:' .. place) == 0 then missing[#missing + 1] = place end
-  end
   if #missing > 0 then
     plan_for(missing, 'live')
     return {'plan', time, unpack(missing)}
@@ -45,18 +54,17 @@ else
   if not planned or planned:sub(1, 4) ~= 'live' then return {'void'} end
   if redis.call('ZSCORE', litters, id .. ' ' .. plan) ~= planned_at then return {'void'} end
   -- The version is the one that was planned for, so what was missing then is what is missing now.
-  for _, entry in ipairs(cjson.decode(planned:sub(5))) do
-    redis.call('HSET', request, 'p:' .. entry:match('^(%S+) '), plan)
+  for _, place in ipairs(missing) do
+    changes[#changes + 1] = 'p:' .. place
+    changes[#changes + 1] = plan
   end
   redis.call('HDEL', litter, plan)
   redis.call('ZREM', litters, id .. ' ' .. plan)
 end
 
 -- What the request must keep until it is forgotten, whatever becomes of it: its deliveries and its place under the cap.
-local keeps = {}
-for _, place in ipairs(wanted) do keeps[place] = true end
 local left = {}
-for _, field in ipairs(redis.call('HKEYS', request)) do
+for _, field in ipairs(kept[1] and redis.call('HKEYS', request) or {}) do
   local place = field:match('^p:(.*)$')
   if place and not keeps[place] and not place:find('^delivery:') and not place:find('^asked:') then
     left[#left + 1] = place .. ' ' .. redis.call('HGET', request, field)
@@ -64,7 +72,7 @@ for _, field in ipairs(redis.call('HKEYS', request)) do
   end
 end
 
-redis.call('HSET', request, 'version', version, 'value', value, 'stamp', stamp, 'closed', closed_at)
+redis.call('HSET', request, unpack(changes))
 if fresh == '1' then redis.call('HDEL', request, 'tries', 'tried') end
 if kept[3] and kept[3] ~= '' then redis.call('ZREM', closed, kept[3] .. ':' .. id) end
 if closed_at ~= '' then redis.call('ZADD', closed, 0, closed_at .. ':' .. id) end

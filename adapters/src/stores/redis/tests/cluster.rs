@@ -7,34 +7,40 @@ use proptest::prelude::*;
 use tapdesk_core::ports::Store;
 
 use super::server::{Server, config, free_port, fresh_prefix};
-use super::{check_filled, crowd, fill, threads};
+use super::{check_filled, crowd, fill, is_retry, threads};
 use crate::stores::contract::crowd::adds_up;
 use crate::stores::contract::samples::*;
 use crate::stores::redis::{ConnectError, Durability, Redis, RedisConfig};
 
 /// Three nodes with a third of the slots each.
+fn start() -> [Server; 3] {
+    let buses = [free_port(), free_port(), free_port()];
+    let nodes =
+        buses.map(|bus| Server::lasting(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]));
+    for (node, slots) in nodes.iter().zip(["0 5460", "5461 10922", "10923 16383"]) {
+        node.does_now(&format!("CLUSTER ADDSLOTSRANGE {slots}"));
+    }
+    for (node, bus) in nodes.iter().zip(buses).skip(1) {
+        nodes[0].does_now(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port()));
+    }
+    for node in &nodes {
+        node.has_said(&["Cluster state changed: ok"]);
+    }
+    nodes
+}
+
+/// The nodes of this test process, for tests that leave them as they found them.
 fn nodes() -> &'static [Server; 3] {
     static NODES: OnceLock<[Server; 3]> = OnceLock::new();
-    NODES.get_or_init(|| {
-        let buses = [free_port(), free_port(), free_port()];
-        let nodes = buses
-            .map(|bus| Server::lasting(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()]));
-        for (node, slots) in nodes.iter().zip(["0 5460", "5461 10922", "10923 16383"]) {
-            node.does_now(&format!("CLUSTER ADDSLOTSRANGE {slots}"));
-        }
-        for (node, bus) in nodes.iter().zip(buses).skip(1) {
-            nodes[0].does_now(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port()));
-        }
-        for node in &nodes {
-            node.has_said(&["Cluster state changed: ok"]);
-        }
-        nodes
-    })
+    NODES.get_or_init(start)
 }
 
 /// The url names two of the nodes; the third is found.
 fn url() -> String {
-    let [one, two, _] = nodes();
+    url_of(nodes())
+}
+
+fn url_of([one, two, _]: &[Server; 3]) -> String {
     format!("redis+cluster://tapdesk:pass@127.0.0.1:{},127.0.0.1:{}", one.port(), two.port())
 }
 
@@ -82,6 +88,28 @@ async fn a_new_task_rings_whichever_node_is_listened_to() {
         tokio::time::timeout(Duration::from_secs(5), rings.recv()).await.unwrap().unwrap();
         listening.abort();
     }
+}
+
+#[tokio::test]
+async fn nodes_that_forgot_scripts_and_connections_are_told_again() {
+    let nodes = tokio::task::spawn_blocking(start).await.unwrap();
+    let store = Redis::new(config(&url_of(&nodes), &fresh_prefix())).unwrap();
+    fill(&store).await;
+    for node in &nodes {
+        node.does("SCRIPT FLUSH").await;
+        node.does("CLIENT KILL TYPE normal").await;
+    }
+    // The first call after it may learn of the loss.
+    let _ = store.next_due().await;
+    check_filled(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_of_a_cluster_that_is_named_alone_says_so() {
+    let alone = Redis::new(nodes()[0].config(&fresh_prefix())).unwrap();
+    let refused = alone.next_due().await;
+    assert!(is_retry(&refused), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("redis+cluster://"));
 }
 
 /// The weakest node counts, whichever it is.
