@@ -134,7 +134,8 @@ impl Parts {
 /// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
 pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     if let Some(redis) = &parts.redis {
-        redis.check().await.context("[store]")?;
+        // Boxed: the questions to servers of all kinds make a large future.
+        Box::pin(redis.check()).await.context("[store]")?;
     }
     recovery::recover(config, &parts).await?;
     let bell = Arc::new(Notify::new());

@@ -97,6 +97,7 @@ impl Link {
                     .retries(3)
                     .min_retry_wait(50)
                     .max_retry_wait(200)
+                    .overall_response_timeout(Some(limits.connect + limits.respond))
                     .build()?;
                 let connection = client.get_pending_async_connection_with_config(config);
                 let nodes: RedisResult<Vec<_>> = nodes.into_iter().map(Client::open).collect();
@@ -221,7 +222,8 @@ impl Primary {
 
 impl Watched {
     async fn primary(&self) -> RedisResult<Found> {
-        let found = tokio::time::timeout(LOOKUP_WITHIN, self.find()).await;
+        // Boxed: it is seldom run, and would make every caller's future as deep and as large.
+        let found = tokio::time::timeout(LOOKUP_WITHIN, Box::pin(self.find())).await;
         found.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 

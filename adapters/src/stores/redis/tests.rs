@@ -175,6 +175,23 @@ async fn a_commit_that_was_given_up_never_happens() {
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(2)]);
 }
 
+/// The server was too slow: what it was sent it carries out when nobody waits for it any more.
+#[tokio::test]
+async fn pointers_that_arrive_after_their_write_was_given_up_hold_nobody_up() {
+    let (_dir, server, _) = alone(&[]);
+    let limit = Duration::from_millis(300);
+    let mut store = Redis::new(RedisConfig { respond: limit, ..server.config(&fresh_prefix()) }).unwrap();
+    store.open(commit(received(9)), NO_CAP, at(0)).await.unwrap();
+    server.does("CLIENT PAUSE 60000 WRITE").await;
+    let refused = store.open(by_delivery(commit(received(1)), 1), NO_CAP, at(0)).await;
+    assert!(is_retry(&refused), "{refused:?}");
+    server.does("CLIENT UNPAUSE").await;
+    store.patience = Duration::ZERO;
+    let again = store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
+    assert_eq!(again, Opened::New);
+    assert_eq!(store.load(&id(1)).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_write_that_is_asked_twice_happens_once() {
     let store = Server::shared().store();

@@ -176,9 +176,13 @@ impl Redis {
         for knock in self.knocks(write, &names).cmd_iter() {
             message.add_command(knock.clone());
         }
-        let answers = self.link.send_all(&message).await;
-        let Ok(mut answers) = answers.and_then(|answers| answers.into_iter().collect::<Result<Vec<_>, _>>())
-        else {
+        let answers = match self.link.send_all(&message).await {
+            // Whoever waits for an acknowledgement has no time for another try.
+            Err(error) if error.is_timeout() => return Err(fault::port_error(&error)),
+            Err(_) => Err(()),
+            Ok(answers) => answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(drop),
+        };
+        let Ok(mut answers) = answers else {
             self.withdraw(write).await;
             return Ok(None);
         };

@@ -1,7 +1,7 @@
 //! Does the store keep its word on a cluster of several nodes?
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tapdesk_core::ports::Store;
@@ -102,6 +102,22 @@ async fn nodes_that_forgot_scripts_and_connections_are_told_again() {
     // The first call after it may learn of the loss.
     let _ = store.next_due().await;
     check_filled(&store).await;
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_answer_are_tried_again() {
+    let nodes = tokio::task::spawn_blocking(start).await.unwrap();
+    let limit = Duration::from_millis(200);
+    let config = config(&url_of(&nodes), &fresh_prefix());
+    let store = Redis::new(RedisConfig { respond: limit, connect: limit, ..config }).unwrap();
+    store.next_due().await.unwrap();
+    for node in &nodes {
+        node.does("CLIENT PAUSE 60000 ALL").await;
+    }
+    let asked = Instant::now();
+    let refused = store.open(commit(received(1)), NO_CAP, at(0)).await;
+    assert!(is_retry(&refused), "{refused:?}");
+    assert!(asked.elapsed() < 10 * limit, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]

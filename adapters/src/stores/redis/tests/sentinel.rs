@@ -40,6 +40,7 @@ impl Watched {
         Self { primary, replica, sentinel }
     }
 
+    /// The url names a sentinel that is not there, too.
     fn url(&self) -> String {
         format!("redis+sentinel://tapdesk:pass@127.0.0.1:{}/primary/0?{CREDENTIALS}", self.sentinel.port())
     }
