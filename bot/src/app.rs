@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, EmailTls, StoreKind};
 use crate::server::{self, Admin, Site};
+use crate::system::SystemClock;
 use crate::worker::Worker;
 use crate::{recovery, scrub};
 
@@ -137,7 +138,8 @@ impl Parts {
 /// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
 pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     if let Some(redis) = &parts.redis {
-        redis.check().await.context("[store]")?;
+        // Boxed: the questions to servers of all kinds make a large future.
+        Box::pin(redis.check()).await.context("[store]")?;
     }
     recovery::recover(config, &parts).await?;
     let bell = Arc::new(Notify::new());
@@ -264,6 +266,7 @@ fn redis(section: &config::Store, entropy: &dyn Entropy) -> anyhow::Result<Arc<R
         url: config::secret("store.url", section.url.as_ref(), section.url_file.as_ref())?,
         prefix: "tapdesk".to_owned(),
         name: format!("{:016x}", u64::from_be_bytes(entropy.array())),
+        machine_clock: Arc::new(SystemClock),
         required: match section.required_durability {
             config::Durability::Always => Durability::Always,
             config::Durability::EverySec => Durability::EverySecond,

@@ -86,11 +86,11 @@ pub struct Store {
     pub kind: StoreKind,
     /// The file of the embedded store.
     pub path: Option<PathBuf>,
-    /// The Redis server, with user and password.
+    /// The Redis server, the sentinels of one, or a cluster; with user and password.
     pub url: Option<Secret>,
     /// The file that holds it.
     pub url_file: Option<PathBuf>,
-    /// What a crash of the Redis server may lose.
+    /// What a crash of a Redis server has to leave.
     #[serde(default)]
     pub required_durability: Durability,
     /// How long closed requests are kept.
@@ -104,20 +104,22 @@ pub struct Store {
 pub enum StoreKind {
     /// One file, no server.
     Embedded,
-    /// A Redis server, for several replicas.
+    /// Redis, for several replicas.
     Redis,
 }
 
-/// What of the accepted changes has to survive a crash of the Redis server.
+/// What of the accepted changes has to survive a crash of a Redis server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
-    /// Everything that was answered.
+    /// Everything that was answered: a single server with `appendfsync always`. Neither sentinels nor a cluster leave it,
+    /// since replication is asynchronous.
     #[default]
     Always,
-    /// Everything but the last one or two seconds.
+    /// Everything but the last one or two seconds; with sentinels or a cluster, but the last `min-replicas-max-lag`
+    /// seconds, which the servers keep only with `min-replicas-to-write` set.
     EverySec,
-    /// Whatever the server has.
+    /// Whatever the servers have.
     None,
 }
 

@@ -7,15 +7,17 @@ use tapdesk_core::ports::PortError;
 
 /// Codes of errors that pass, and what to say about them. `MISCONF` and `OOM` need a hand, yet the same call works
 /// once it was lent: nothing that was accepted may be dropped meanwhile.
-const PASSING: [(&str, &str); 11] = [
+const PASSING: [(&str, &str); 13] = [
     ("LOADING", "Redis is still loading its data"),
-    ("READONLY", "Redis is a read-only replica: point the store's url at the primary"),
+    ("READONLY", "Redis is a read-only replica: the store's url has to name the primary, or its sentinels"),
     ("OOM", "Redis is out of memory: raise maxmemory"),
     ("BUSY", "Redis is busy with a script"),
     ("MASTERDOWN", "Redis has lost its primary"),
     ("MISCONF", "Redis cannot write its data to disk: see its log"),
     ("NOREPLICAS", "Redis has too few replicas to accept a write"),
     ("TRYAGAIN", "Redis is moving data"),
+    ("ASK", "Redis is moving data"),
+    ("MOVED", "Redis has moved data: the url of a cluster begins with redis+cluster:// or rediss+cluster://"),
     ("CLUSTERDOWN", "the Redis cluster is down"),
     ("UNBLOCKED", "Redis is failing over"),
     ("NOSCRIPT", "Redis lost a script while it was called"),
@@ -23,12 +25,10 @@ const PASSING: [(&str, &str); 11] = [
 
 const NO_PERMISSION: &str = "the Redis user lacks a permission: load the rules of deploy/redis.acl";
 
-const MENDABLE: [(&str, &str); 5] = [
+const MENDABLE: [(&str, &str); 3] = [
     ("NOPERM", NO_PERMISSION),
     ("WRONGPASS", "Redis refuses the user or password of the store's url"),
     ("NOAUTH", "Redis wants a user and a password: add them to the store's url"),
-    ("MOVED", "Redis is a cluster, which this tapdesk cannot use yet: name a single server"),
-    ("CROSSSLOT", "Redis is a cluster, which this tapdesk cannot use yet: name a single server"),
 ];
 
 /// The answer to the port's one question.
@@ -51,11 +51,22 @@ pub(super) fn port_error(error: &RedisError) -> PortError {
         ErrorKind::AuthenticationFailed => {
             PortError::fatal("Redis refuses the user or password of the store's url")
         }
+        ErrorKind::MasterNameNotFoundBySentinel => {
+            PortError::retry("no sentinel of the store's url knows a primary of that name")
+        }
+        ErrorKind::ClusterConnectionNotFound => {
+            PortError::retry("no node of the Redis cluster can be reached")
+        }
         ErrorKind::InvalidClientConfig => PortError::fatal("the store's url is not usable"),
         _ if error.is_connection_dropped() => PortError::retry("Redis closed the connection"),
         _ => PortError::fatal("Redis refused a command or answered something unknown")
             .because(if code.is_empty() { error.category().to_owned() } else { code.to_owned() }),
     }
+}
+
+/// Whether the server may be the primary no longer.
+pub(super) fn has_lost_primary(error: &RedisError) -> bool {
+    is_unknown(error) || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }
 
 /// Whether the command may have been carried out although no answer came.

@@ -3,8 +3,8 @@
 //! **Shards.** Everything that a request owns lies in the shard of its id: one of 64 hash tags, `{00}` to `{63}`, so
 //! that one script can change all of it at once and Cluster can spread the shards. A shard holds
 //!
-//! - `request:<id>`, a hash: `version`, `value` (JSON), `opened`, `closed`, `stamp` (of the last write), `tries` and
-//!   `tried` (the last of them), and one field `p:<place>` per place that the request holds;
+//! - `request:<id>`, a hash: `version`, `value` (JSON), `closed`, `stamp` (of the last write), `tries` and `tried` (the
+//!   last of them), and one field `p:<place>` per place that the request holds;
 //! - `tasks:<id>`, a hash: one row per task; and `agenda`, a sorted set of all rows of the shard by the time at which
 //!   they wake;
 //! - `closed`, a sorted set of closed requests; `meta`, a hash with the shard's newest ledger head and a counter;
@@ -18,17 +18,26 @@
 //! was written before a commit is harmless if the commit never comes, and no reader ever sees half a commit.
 //!
 //! **Plans.** Before pointers are written, the places that the request does not hold yet are planned in its shard, under
-//! a number that is never used again. The commit succeeds only while its plan lives, makes the request hold the places,
-//! and turns those that it leaves into litter. Whoever finds a plan that is too old makes it *void*: its commit can never
-//! succeed after that, whatever the clocks say, so its pointers may be removed. Every pointer is written by one plan and
-//! removed only with that plan, hence no clean-up can take away what another commit relies on. Each pointer has an
-//! owner at all times: a plan, then the request, then litter. `forget` cleans what a crash left.
+//! the stamp of the write, which is never used again. The commit succeeds only while its plan lives, makes the request
+//! hold the places, and turns those that it leaves into litter. Whoever finds a plan that is too old makes it *void*: its
+//! commit can never succeed after that, whatever the clocks say, so its pointers may be removed. (A network that delivers
+//! the planning a second time makes a younger plan of that name; the commit knows by its second that it is another.)
+//! Every pointer is written by one plan and removed only with that plan, hence no clean-up can take away what another
+//! commit relies on. Each pointer has an owner at all times: a plan, then the request, then litter. `forget` cleans what
+//! a crash left.
+//!
+//! **All at once.** A new request holds nothing, so what has to be planned is known beforehand. A single server carries
+//! out what is sent together in its order: plan and pointers go to it in one message. Where there turns out to be nothing
+//! to commit, the same script makes the plan void at once. Where it failed altogether although a pointer behind it did
+//! not (memory ran out in between), its name is given up and the pointers are removed; one that is left all the same is
+//! dead, and whoever meets it removes it. A cluster keeps no order between its nodes: there the plan is awaited.
 //!
 //! **Claims.** Two places belong to one request only: a delivery and an open request's subject. Their pointer is one
 //! value, taken by a script that replaces it only if it is still the one that was found dead: its plan is void or gone
 //! and its request does not hold the place under it. A pointer of a living plan is waited for, since nobody knows yet
 //! whether that commit will win. Deliveries are claimed before subjects by everybody, so nobody waits in a circle. The
-//! requester's cap is counted and taken in one script in the requester's shard, for the same reason.
+//! requester's cap is counted and taken in one script in the requester's shard, for the same reason; nobody waits for a
+//! delivery while counting towards a cap, and what is only planned is waited for there, too.
 
 use std::fmt;
 
@@ -187,7 +196,7 @@ impl fmt::Display for Kind {
 pub(super) struct Place {
     pub(super) kind: Kind,
     what: String,
-    /// Where the pointers of the place are sorted by time: the time.
+    /// Where the pointers of the place begin with a time: the time.
     at: Option<String>,
 }
 
@@ -225,9 +234,10 @@ impl Place {
         Self { at: Some(digits(at)), ..Self::new(Kind::Ticket, &subject.to_string()) }
     }
 
-    fn asked(request: &Request, opened: Timestamp) -> Result<Self, PortError> {
+    /// What counts towards the requester's cap.
+    pub(super) fn asked(request: &Request) -> Result<Self, PortError> {
         let requester = Self::whom(&Whom::Requester(request.requester.clone()))?;
-        Ok(Self { kind: Kind::Asked, at: Some(digits(opened)), ..requester })
+        Ok(Self { kind: Kind::Asked, ..requester })
     }
 
     /// The pointer of the request's plan at this place.
@@ -270,11 +280,6 @@ pub(super) fn places(commit: &Commit) -> Result<Vec<Place>, PortError> {
     places.sort();
     places.dedup();
     Ok(places)
-}
-
-/// The place that counts towards the requester's cap.
-pub(super) fn asked(commit: &Commit, opened: Timestamp) -> Result<Place, PortError> {
-    Place::asked(&commit.request, opened)
 }
 
 /// Request and plan of a pointer.

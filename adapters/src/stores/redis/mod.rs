@@ -1,11 +1,15 @@
-//! How do several tapdesks share their state? Through one Redis, each verb a script that does all or nothing.
+//! How do several tapdesks share their state? Through Redis, each verb a script that does all or nothing.
 //!
 //! `keys.rs` says where everything lies and why it holds together. Only hashes and non-secret state go in. A
 //! command is never printed: its `Debug` shows its arguments.
 
+mod address;
 mod agenda;
+mod ask;
+mod clock;
 mod fault;
 mod keys;
+mod link;
 mod pointers;
 mod scripts;
 mod server;
@@ -13,6 +17,7 @@ mod server;
 mod tests;
 mod write;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,12 +25,11 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, Script};
+use redis::RedisError;
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
-    Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
+    Clock, Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
     TaskKey, Try,
 };
 use tapdesk_core::request::Whom;
@@ -33,7 +37,10 @@ use tapdesk_core::ticket::{CodeHash, TokenHash};
 
 use crate::secret::Secret;
 
+use address::Address;
+use clock::MachineClock;
 use keys::{Keys, Kind, Place, Shard, digits};
+use link::{Limits, Link};
 use pointers::{Litter, PATIENCE, Standing};
 pub use server::{ConnectError, Durability};
 use write::{Kept, Outcome};
@@ -42,16 +49,20 @@ use write::{Kept, Outcome};
 const FORGET_AT_ONCE: usize = 64;
 /// Before a lost subscription is tried again.
 const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(1);
+/// Until a subscription stands, sentinels asked.
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(6);
 
-/// How to reach the server, and what to expect of it.
+/// How to reach the server or servers, and what to expect of them.
 pub struct RedisConfig {
-    /// `redis://`, `rediss://` or `unix://`, with user, password and database.
+    /// One server, the primary that sentinels name, or a cluster: see `address.rs`.
     pub url: Secret,
     /// Begins every key, as `deploy/redis.acl` allows it.
     pub prefix: String,
     /// This process: another name than any other's that shares the store, ever.
     pub name: String,
-    /// The least that a crash of the server has to leave.
+    /// The clock of this machine: not one that somebody turns.
+    pub machine_clock: Arc<dyn Clock>,
+    /// The least that a crash of a server has to leave.
     pub required: Durability,
     /// Until a connection stands.
     pub connect: Duration,
@@ -59,21 +70,20 @@ pub struct RedisConfig {
     pub respond: Duration,
 }
 
-/// The store on a Redis server.
+/// The store on Redis.
 pub struct Redis {
-    client: Client,
-    connection: ConnectionManager,
+    link: Link,
     keys: Keys,
     name: String,
+    machine: MachineClock,
     required: Durability,
-    connect: Duration,
     /// After this long a plan counts as forgotten by its process.
     patience: Duration,
     writes: AtomicU64,
 }
 
 impl Redis {
-    /// The store on a server that was found fit for it.
+    /// The store on servers that were found fit for it.
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
         let redis = Self::new(config)?;
         redis.check().await?;
@@ -83,23 +93,14 @@ impl Redis {
     /// The store, not connected yet: whoever makes it calls [`Redis::check`] before it serves anybody. Needs a running
     /// tokio runtime.
     pub fn new(config: RedisConfig) -> Result<Self, ConnectError> {
-        let client = server::client(config.url.expose())?;
-        // One further try is for a connection that died idle; patience beyond that is the caller's to have.
-        let manager = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(config.connect))
-            .set_response_timeout(Some(config.respond))
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_millis(200));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), manager)
-            .map_err(|error| fault::port_error(&error))?;
+        let limits = Limits { connect: config.connect, respond: config.respond };
+        let link = Link::new(Address::parse(config.url.expose())?, limits);
         Ok(Self {
-            client,
-            connection,
+            link: link.map_err(|error| fault::port_error(&error))?,
             keys: Keys::new(&config.prefix),
             name: config.name,
+            machine: MachineClock::new(config.machine_clock),
             required: config.required,
-            connect: config.connect,
             patience: PATIENCE,
             writes: AtomicU64::new(0),
         })
@@ -109,13 +110,19 @@ impl Redis {
     /// from time to time.
     pub async fn listen(&self, ring: impl Fn() + Send + Sync) {
         loop {
-            match tokio::time::timeout(self.connect, self.subscribed()).await {
+            match tokio::time::timeout(SUBSCRIBE_WITHIN, self.subscribed()).await {
                 Ok(Ok(mut tasks)) => {
                     // What was stored before the subscription was not announced to it.
                     ring();
                     let mut announced = tasks.on_message();
-                    while announced.next().await.is_some() {
-                        ring();
+                    let heard = async {
+                        while announced.next().await.is_some() {
+                            ring();
+                        }
+                    };
+                    tokio::select! {
+                        () = heard => {}
+                        () = self.link.lost() => {}
                     }
                     tracing::warn!("Redis announces no new tasks any more; subscribing again");
                 }
@@ -130,7 +137,7 @@ impl Redis {
     }
 
     async fn subscribed(&self) -> Result<redis::aio::PubSub, RedisError> {
-        let mut subscription = self.client.get_async_pubsub().await?;
+        let mut subscription = self.link.subscriber().await?;
         subscription.subscribe(self.keys.channel()).await?;
         Ok(subscription)
     }
@@ -138,34 +145,6 @@ impl Redis {
     /// Unlike any other write's, so that a write whose answer was lost is recognised.
     fn stamp(&self) -> String {
         format!("{}.{}", self.name, self.writes.fetch_add(1, Ordering::Relaxed))
-    }
-
-    async fn try_run<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        keys: &[String],
-        args: &[&str],
-    ) -> Result<T, RedisError> {
-        let mut invocation = script.prepare_invoke();
-        invocation.key(keys).arg(args);
-        invocation.invoke_async(&mut self.connection.clone()).await
-    }
-
-    async fn run<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        keys: &[String],
-        args: &[&str],
-    ) -> Result<T, PortError> {
-        self.try_run(script, keys, args).await.map_err(|error| fault::port_error(&error))
-    }
-
-    async fn ask_redis<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, PortError> {
-        command.query_async(&mut self.connection.clone()).await.map_err(|error| fault::port_error(&error))
-    }
-
-    async fn ask_pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, PortError> {
-        pipe.query_async(&mut self.connection.clone()).await.map_err(|error| fault::port_error(&error))
     }
 
     /// The pointers at a place, from the place's time on where it has one.
@@ -203,8 +182,8 @@ impl Redis {
 
     async fn try_at(&self, place: &Place, pointer: &str, now: Timestamp) -> Result<Try, PortError> {
         let (id, plan) = keys::read_pointer(pointer).ok_or_else(|| fault::unreadable("a pointer"))?;
-        let settled = now.saturating_sub(TRY_LEASE).unwrap_or(Timestamp::MIN);
-        let args = [&place.name(), plan, &digits(now), &digits(settled), &PIN_TRIES.to_string()];
+        let (shift, lease) = (self.machine.shift(now), TRY_LEASE.as_micros().to_string());
+        let args = [&place.name(), plan, &shift, &lease, &PIN_TRIES.to_string()];
         let answer: String = self.run(&scripts::TRY, &[self.keys.value(id.as_str())], &args).await?;
         Ok(match answer.as_str() {
             "counted" => Try::Counted(id),
@@ -250,7 +229,7 @@ impl Redis {
 #[async_trait]
 impl Store for Redis {
     async fn open(&self, commit: Commit, cap: RequesterCap, now: Timestamp) -> Result<Opened, PortError> {
-        match self.write(&self.opening(&commit, cap, now)?).await? {
+        match self.write(&mut self.opening(&commit, cap, now).await?).await? {
             Outcome::Done => Ok(Opened::New),
             Outcome::TooMany => Ok(Opened::TooMany),
             Outcome::Contended => Err(write::contended()),
@@ -273,7 +252,7 @@ impl Store for Redis {
     }
 
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError> {
-        match self.write(&self.change(&commit, expected)?).await? {
+        match self.write(&mut self.change(&commit, expected).await?).await? {
             Outcome::Done => Ok(expected.next()),
             Outcome::Contended => Err(write::contended().into()),
             Outcome::Held(Kind::Delivery, _) => Err(CommitError::Seen),

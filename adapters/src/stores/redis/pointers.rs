@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
-use jiff::Timestamp;
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use tapdesk_core::ids::RequestId;
 use tapdesk_core::ports::PortError;
 
-use super::keys::{self, Place, digits};
+use super::keys::{self, Kind, Place};
+use super::write::{Outcome, Write};
 use super::{Redis, fault, scripts};
 
 /// After this long a plan counts as forgotten by its process: longer than a commit may take with every time limit.
@@ -15,11 +16,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often, and how far apart, a place is asked for that another commit is about to take.
 const WAITS: (u32, Duration) = (50, Duration::from_millis(10));
 
-/// At most so many requests of one requester that were opened after that many nanoseconds since the epoch.
-#[derive(Clone, Copy)]
+/// At most so many requests of one requester within the window.
 pub(super) struct Cap {
     pub(super) most: u32,
-    pub(super) after: i128,
+    /// In microseconds.
+    pub(super) window: u128,
+    pub(super) shift: String,
 }
 
 /// What stands behind a pointer.
@@ -40,6 +42,10 @@ pub(super) struct Litter {
 }
 
 impl Litter {
+    pub(super) fn new(name: String, entries: Vec<String>) -> Self {
+        Self { name, entries }
+    }
+
     /// From the rest of a script's answer.
     pub(super) fn of(mut answer: impl Iterator<Item = String>) -> Option<Self> {
         answer.next().map(|name| Self { name, entries: answer.collect() })
@@ -47,65 +53,138 @@ impl Litter {
 }
 
 impl Redis {
-    /// Writes the plan's pointer at a place that several requests may hold.
-    pub(super) async fn enter(&self, id: &RequestId, place: &Place, plan: &str) -> Result<(), PortError> {
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.keys.pointer(place)).arg(0).arg(place.pointer(id.as_str(), plan));
-        self.ask_redis(&command).await
+    /// A first try at every place that needs no other to be taken before, all in one message: the first claim, the place
+    /// under the cap, and those that many may hold.
+    pub(super) fn knocks(&self, write: &Write, missing: &[String]) -> Pipeline {
+        let stamp = write.stamp();
+        let wanted = write.named(missing);
+        let mut knocks = redis::pipe();
+        if let Some(place) = wanted.clone().find(|place| place.kind.is_claimed()) {
+            knocks.add_command(self.claim_call(&write.id, place, stamp, ""));
+        }
+        if let Some((place, cap)) = write.counted(missing) {
+            knocks.add_command(self.ask_call(&write.id, cap, place, stamp));
+        }
+        for place in wanted.filter(|place| !place.kind.is_claimed() && place.kind != Kind::Asked) {
+            knocks.add_command(self.enter_call(&write.id, place, stamp));
+        }
+        knocks
     }
 
-    /// Takes a place that belongs to one request only; says what stood in the way last: nothing that lives, if it was
-    /// taken.
-    pub(super) async fn claim(
+    /// Goes on from the answers to the knocks until all places are pointed from; says so where one is not to be had.
+    pub(super) async fn point(
+        &self,
+        write: &Write,
+        missing: &[String],
+        answers: Vec<Value>,
+    ) -> Result<Option<Outcome>, PortError> {
+        let (id, stamp) = (&write.id, write.stamp());
+        let mut answers = answers.into_iter();
+        let mut claims = write.named(missing).filter(|place| place.kind.is_claimed());
+        let mut asked = write.counted(missing).map(|(place, cap)| (place, cap, None));
+        if let Some(place) = claims.next() {
+            let other: String = next(&mut answers)?;
+            if let Some((_, _, others)) = &mut asked {
+                *others = Some(next::<Vec<String>>(&mut answers)?);
+            }
+            if !other.is_empty() {
+                // Nobody waits for a delivery while counting towards a cap.
+                if let Some((place, _, others)) = &mut asked {
+                    self.release(place, &place.pointer(id.as_str(), stamp)).await?;
+                    *others = None;
+                }
+                if let Some(refused) = self.claim(id, place, stamp, Some(other)).await? {
+                    return Ok(Some(refused));
+                }
+            }
+        }
+        if let Some((place, cap, others)) = asked
+            && let Some(refused) = self.ask(id, cap, place, stamp, others).await?
+        {
+            return Ok(Some(refused));
+        }
+        for place in claims {
+            if let Some(refused) = self.claim(id, place, stamp, None).await? {
+                return Ok(Some(refused));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the plan's pointer at a place that several requests may hold.
+    fn enter_call(&self, id: &RequestId, place: &Place, plan: &str) -> Cmd {
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.keys.pointer(place)).arg(0).arg(place.pointer(id.as_str(), plan));
+        command
+    }
+
+    fn claim_call(&self, id: &RequestId, place: &Place, plan: &str, dead: &str) -> Cmd {
+        let mine = place.pointer(id.as_str(), plan);
+        scripts::call(&scripts::CLAIM, &[self.keys.pointer(place)], &[&mine, dead])
+    }
+
+    fn ask_call(&self, id: &RequestId, cap: &Cap, place: &Place, plan: &str) -> Cmd {
+        let mine = place.pointer(id.as_str(), plan);
+        let (window, most) = (cap.window.to_string(), cap.most.to_string());
+        scripts::call(&scripts::ASK, &[self.keys.pointer(place)], &[&mine, &cap.shift, &window, &most])
+    }
+
+    /// Takes a place that belongs to one request only, going on from what the first try met; says so where it is not to
+    /// be had.
+    async fn claim(
         &self,
         id: &RequestId,
         place: &Place,
         plan: &str,
-    ) -> Result<Standing, PortError> {
-        let (pointer, mine) = ([self.keys.pointer(place)], place.pointer(id.as_str(), plan));
+        mut other: Option<String>,
+    ) -> Result<Option<Outcome>, PortError> {
         let mut dead = String::new();
         for _ in 0..WAITS.0 {
-            let other: String = self.run(&scripts::CLAIM, &pointer, &[&mine, &dead]).await?;
+            let other = match other.take() {
+                Some(other) => other,
+                None => self.answer(&self.claim_call(id, place, plan, &dead)).await?,
+            };
             if other.is_empty() {
-                return Ok(Standing::Dead);
+                return Ok(None);
             }
             match self.standing(place, &other).await? {
-                Standing::Held(holder) => return Ok(Standing::Held(holder)),
+                Standing::Held(holder) => return Ok(Some(Outcome::Held(place.kind, holder))),
                 Standing::Dead => dead = other,
                 Standing::Pending => tokio::time::sleep(WAITS.1).await,
             }
         }
-        Ok(Standing::Pending)
+        Ok(Some(Outcome::Contended))
     }
 
-    /// Takes a place under the requester's cap; or says that there is none left.
-    pub(super) async fn ask(
+    /// Takes a place under the requester's cap, going on from whom the first try met; or says that there is none left.
+    async fn ask(
         &self,
         id: &RequestId,
-        cap: Cap,
+        cap: &Cap,
         place: &Place,
         plan: &str,
-    ) -> Result<bool, PortError> {
-        let earliest = Timestamp::from_nanosecond(cap.after.saturating_add(1)).unwrap_or(Timestamp::MIN);
-        let (from, most) = (format!("[{}", digits(earliest)), cap.most.to_string());
-        let mine = place.pointer(id.as_str(), plan);
-        let pointers = [self.keys.pointer(place)];
-        loop {
-            let others: Vec<String> = self.run(&scripts::ASK, &pointers, &[&mine, &from, &most]).await?;
+        mut others: Option<Vec<String>>,
+    ) -> Result<Option<Outcome>, PortError> {
+        for _ in 0..WAITS.0 {
+            let others = match others.take() {
+                Some(others) => others,
+                None => self.answer(&self.ask_call(id, cap, place, plan)).await?,
+            };
             if others.is_empty() {
-                return Ok(true);
+                return Ok(None);
             }
-            // Only what a crash left is no reason to refuse.
-            let checks =
-                others.iter().filter(|other| !other.is_empty()).map(|other| self.is_dead(place, other));
-            if !try_join_all(checks).await?.contains(&true) {
-                return Ok(false);
+            // Only what a crash left, or is about to fail, is no reason to refuse.
+            let checks = others.iter().filter(|other| !other.is_empty());
+            let standings = try_join_all(checks.map(|other| self.standing(place, other))).await?;
+            if standings.contains(&Standing::Dead) {
+                continue;
             }
+            if !standings.contains(&Standing::Pending) {
+                return Ok(Some(Outcome::TooMany));
+            }
+            tokio::time::sleep(WAITS.1).await;
         }
-    }
-
-    async fn is_dead(&self, place: &Place, pointer: &str) -> Result<bool, PortError> {
-        Ok(self.standing(&place.at_time_of(pointer), pointer).await? == Standing::Dead)
+        Ok(Some(Outcome::Contended))
     }
 
     /// What stands behind a pointer. One that is dead is removed, unless it is a claim, which is replaced.
@@ -165,4 +244,9 @@ impl Redis {
         }
         Ok(stale.len())
     }
+}
+
+fn next<T: FromRedisValue>(answers: &mut impl Iterator<Item = Value>) -> Result<T, PortError> {
+    let answer = answers.next().ok_or_else(|| fault::unreadable("too few answers"))?;
+    T::from_redis_value(answer).map_err(fault::unreadable)
 }

@@ -1,15 +1,22 @@
-//! Is this the server that the store may rely on?
+//! Are these the servers that the store may rely on?
 //!
-//! Asked once, at start-up: which kind of server the URL means, what a crash of it can lose, and whether it may throw
-//! away what was stored.
+//! Asked once, at start-up: what a crash can lose, and whether a server may throw away what was stored. Of several
+//! primaries each is asked, and the weakest counts.
+//!
+//! Replication is asynchronous: where a replica may take the primary's place, what was answered and not replicated yet
+//! is lost with it. `min-replicas-to-write` bounds that to `min-replicas-max-lag` seconds, since a primary that its
+//! replicas do not hear any more stops writing. `WAIT` after each write would not do better than a bound either: the
+//! replica that answered need not be the one that is promoted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use redis::{Client, IntoConnectionInfo};
+use redis::Value;
 use tapdesk_core::ports::PortError;
 
+use super::ask::read;
+use super::link::Primary;
 use super::{Redis, fault};
 
 /// The layout that this program reads and writes.
@@ -18,23 +25,12 @@ const SCHEMA: &str = "1";
 /// What of the accepted writes survives a crash of the server. Ordered from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
-    /// Snapshots at best: minutes may be lost.
+    /// Snapshots at best, or replicas that may lag behind at will: minutes may be lost.
     None,
-    /// The append-only file is synced once a second.
+    /// The append-only file is synced once a second, or replicas lag behind by seconds.
     EverySecond,
     /// The append-only file is synced before a write is answered.
     Always,
-}
-
-impl Durability {
-    /// What a crash can lose, in words.
-    fn loss(self) -> &'static str {
-        match self {
-            Self::None => "everything since the last snapshot, if it makes any",
-            Self::EverySecond => "the last one or two seconds",
-            Self::Always => "nothing that was answered",
-        }
-    }
 }
 
 impl fmt::Display for Durability {
@@ -62,13 +58,11 @@ impl FromStr for Durability {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is not one of Redis.
-    #[error("url: {0}; write redis://user:password@host:6379 or rediss://… for TLS")]
-    Url(&'static str),
-    /// A kind of set-up that is not supported yet.
     #[error(
-        "url: {0} is not supported yet; name the primary itself: redis://host:6379 or rediss://host:6379"
+        "url: {0}; write redis://user:password@host:6379, redis+sentinel://user:password@host:26379/name or \
+         redis+cluster://user:password@host:6379, each with rediss for TLS"
     )]
-    NotYet(&'static str),
+    Url(&'static str),
     /// A later tapdesk wrote the store.
     #[error("the store has layout {found}, this tapdesk knows layout {SCHEMA}: another tapdesk wrote it")]
     Newer {
@@ -87,12 +81,12 @@ pub enum ConnectError {
         policy: String,
     },
     /// A crash can lose more than was configured.
-    #[error("required_durability is \"{required}\", and a crash of this Redis can lose {}: {hint}", .found.loss())]
+    #[error("required_durability is \"{required}\", and a crash of this Redis can lose {loss}: {hint}")]
     TooWeak {
         /// What was configured.
         required: Durability,
-        /// What the server does.
-        found: Durability,
+        /// What a crash can lose.
+        loss: String,
         /// What to change.
         hint: &'static str,
     },
@@ -101,42 +95,34 @@ pub enum ConnectError {
     Failed(#[from] PortError),
 }
 
-/// A client for the URL.
-pub(super) fn client(url: &str) -> Result<Client, ConnectError> {
-    let (scheme, _) = url.split_once("://").ok_or(ConnectError::Url("it has no scheme"))?;
-    match scheme {
-        "redis" | "rediss" | "unix" => {}
-        "redis+sentinel" | "rediss+sentinel" => return Err(ConnectError::NotYet("Sentinel")),
-        "redis+cluster" | "rediss+cluster" => return Err(ConnectError::NotYet("Redis Cluster")),
-        _ => return Err(ConnectError::Url("its scheme is unknown")),
-    }
-    if url.contains('#') {
-        return Err(ConnectError::Url("it has a fragment, which would switch off checks"));
-    }
-    let info = url.into_connection_info().map_err(|_| ConnectError::Url("it is not well-formed"))?;
-    if let redis::ConnectionAddr::Tcp(host, _) = info.addr()
-        && !is_loopback(host)
-    {
-        tracing::warn!(
-            "the store's url has no TLS: who can read the network reads names and can change requests; use rediss://"
-        );
-    }
-    // The library's name is of no use to anybody, and before Redis 7.2 an ACL cannot even allow sending it.
-    let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    Client::open(info.set_redis_settings(settings)).map_err(|_| ConnectError::Url("it is not usable"))
+/// What a crash can lose.
+struct Loss {
+    left: Durability,
+    /// In words.
+    lost: String,
+    /// What to change for the next better.
+    hint: &'static str,
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+impl Loss {
+    fn new(left: Durability, lost: &str, hint: &'static str) -> Self {
+        Self { left, lost: lost.to_owned(), hint }
+    }
+
+    fn everything(hint: &'static str) -> Self {
+        Self::new(Durability::None, "everything since the last snapshot, if it makes any", hint)
+    }
 }
 
-/// What the server says about itself.
+/// What a server says about itself.
 struct Facts {
     info: BTreeMap<String, String>,
     /// `None` where the user may not ask.
-    sync: Option<(String, String)>,
+    settings: Option<BTreeMap<String, String>>,
     /// Whether a restart would drop what the default user may not do.
     drops_on_restart: bool,
+    /// Whether a replica may take its place.
+    fails_over: bool,
 }
 
 impl Facts {
@@ -144,94 +130,118 @@ impl Facts {
         self.info.get(key).map_or("", String::as_str)
     }
 
+    fn is_set(&self, key: &str) -> &str {
+        self.settings.as_ref().and_then(|settings| settings.get(key)).map_or("", String::as_str)
+    }
+
     /// What is not known counts as not done.
-    fn durability(&self) -> (Durability, &'static str) {
+    fn loss(&self) -> Loss {
+        let restart = self.loss_by_restart();
+        if !self.fails_over {
+            return restart;
+        }
+        let fail_over = self.loss_by_fail_over();
+        if restart.left <= fail_over.left { restart } else { fail_over }
+    }
+
+    fn loss_by_restart(&self) -> Loss {
         if self.says("aof_enabled") != "1" {
-            return (Durability::None, "set appendonly yes and appendfsync always");
+            return Loss::everything("set appendonly yes and appendfsync always");
         }
         if self.drops_on_restart {
-            return (Durability::None, "give the default user back what it may do, see deploy/redis.acl");
+            return Loss::everything("give the default user back what it may do, see deploy/redis.acl");
         }
-        let Some((sync, skips_on_rewrite)) = &self.sync else {
-            return (Durability::None, "its appendfsync cannot be read, give the user +config|get");
-        };
-        match (sync.as_str(), skips_on_rewrite.as_str()) {
-            (_, "yes") => (Durability::None, "set no-appendfsync-on-rewrite no"),
-            ("always", _) => (Durability::Always, ""),
-            ("everysec", _) => (Durability::EverySecond, "set appendfsync always"),
-            (_, _) => (Durability::None, "set appendfsync always"),
+        if self.settings.is_none() {
+            return Loss::everything("its appendfsync cannot be read, give the user +config|get");
+        }
+        match (self.is_set("appendfsync"), self.is_set("no-appendfsync-on-rewrite")) {
+            (_, "yes") => Loss::everything("set no-appendfsync-on-rewrite no"),
+            ("always", _) => Loss::new(Durability::Always, "nothing that was answered", ""),
+            ("everysec", _) => {
+                Loss::new(Durability::EverySecond, "the last one or two seconds", "set appendfsync always")
+            }
+            (_, _) => Loss::everything("set appendfsync always"),
+        }
+    }
+
+    fn loss_by_fail_over(&self) -> Loss {
+        let number = |key| self.is_set(key).parse().unwrap_or(0_u32);
+        match (number("min-replicas-to-write"), number("min-replicas-max-lag")) {
+            (0, _) | (_, 0) => Loss::new(
+                Durability::None,
+                "all that its replicas lagged behind when one of them took over, however much that is",
+                "set min-replicas-to-write 1 or more, and min-replicas-max-lag",
+            ),
+            (_, lag) => Loss {
+                left: Durability::EverySecond,
+                lost: format!("the last {lag} seconds, when a replica takes over before it has them"),
+                hint: "only a single server leaves \"always\", since replication is asynchronous",
+            },
         }
     }
 }
 
 impl Redis {
-    /// Refuses a server that could lose more than `required_durability` allows, or that another layout lives on; says in
+    /// Refuses servers that could lose more than `required_durability` allows, or that another layout lives on; says in
     /// one line of the log what a crash can lose.
     pub async fn check(&self) -> Result<(), ConnectError> {
-        let facts = self.facts().await?;
-        if facts.says("role") != "master" {
-            return Err(ConnectError::Replica);
+        let mut weakest: Option<Loss> = None;
+        let primaries = self.link.primaries().await.map_err(|error| fault::port_error(&error))?;
+        for primary in &primaries {
+            let facts = self.facts(primary).await?;
+            if facts.says("role") != "master" {
+                return Err(ConnectError::Replica);
+            }
+            let policy = facts.says("maxmemory_policy");
+            if policy != "noeviction" {
+                return Err(ConnectError::Evicts { policy: policy.to_owned() });
+            }
+            let loss = facts.loss();
+            if weakest.as_ref().is_none_or(|weakest| loss.left < weakest.left) {
+                weakest = Some(loss);
+            }
         }
-        let policy = facts.says("maxmemory_policy");
-        if policy != "noeviction" {
-            return Err(ConnectError::Evicts { policy: policy.to_owned() });
-        }
-        let (found, hint) = facts.durability();
-        if found < self.required {
-            return Err(ConnectError::TooWeak { required: self.required, found, hint });
+        let Loss { left, lost, hint } = weakest.ok_or(ConnectError::Replica)?;
+        if left < self.required {
+            return Err(ConnectError::TooWeak { required: self.required, loss: lost, hint });
         }
         self.check_schema().await?;
-        let version = facts.says("redis_version");
-        if found < Durability::Always {
-            tracing::warn!(redis.version = version, "a crash of Redis can lose {}", found.loss());
+        self.lead().await?;
+        if left < Durability::Always {
+            tracing::warn!("a crash of Redis can lose {lost}");
         } else {
-            tracing::info!(redis.version = version, "a crash of Redis can lose {}", found.loss());
+            tracing::info!("a crash of Redis can lose {lost}");
         }
         Ok(())
     }
 
-    async fn facts(&self) -> Result<Facts, PortError> {
+    async fn facts(&self, primary: &Primary) -> Result<Facts, PortError> {
         let mut info = BTreeMap::new();
-        for section in ["server", "persistence", "memory", "replication"] {
-            let text: String = self.ask_redis(redis::cmd("INFO").arg(section)).await?;
+        for section in ["persistence", "memory", "replication"] {
+            let text: String = read(primary.send(redis::cmd("INFO").arg(section)).await)?;
             let lines = text.lines().filter_map(|line| line.split_once(':'));
             info.extend(lines.map(|(key, value)| (key.to_owned(), value.trim().to_owned())));
         }
-        let sync = self.sync_settings().await?;
-        Ok(Facts { info, sync, drops_on_restart: self.drops_on_restart().await? })
+        Ok(Facts {
+            info,
+            settings: settings(primary).await?,
+            drops_on_restart: self.drops_on_restart(primary).await?,
+            fails_over: self.link.fails_over(),
+        })
     }
 
     /// Redis replays its append-only file as the default user, and skips, with no more than a line in its log, every
     /// script's writes that this user may not do; a bare `user default off` may do nothing. Mended in late 2025
     /// (redis/redis#14541, valkey-io/valkey#3983), seen here with 7.0.15.
-    async fn drops_on_restart(&self) -> Result<bool, PortError> {
+    async fn drops_on_restart(&self, primary: &Primary) -> Result<bool, PortError> {
         let mut question = redis::cmd("ACL");
         question.arg("DRYRUN").arg("default").arg("HSET").arg(self.keys.global("probe")).arg("a").arg("b");
-        match question.query_async::<String>(&mut self.connection.clone()).await {
-            Ok(answer) => Ok(answer != "OK"),
+        match primary.send(&question).await {
+            Ok(answer) => Ok(answer != Value::Okay && answer != Value::SimpleString("OK".to_owned())),
             Err(error) if fault::is_unknown(&error) => Err(fault::port_error(&error)),
             // Older servers do not know the command.
             Err(_) => Ok(false),
         }
-    }
-
-    async fn sync_settings(&self) -> Result<Option<(String, String)>, PortError> {
-        let mut settings = BTreeMap::new();
-        for name in ["appendfsync", "no-appendfsync-on-rewrite"] {
-            let mut connection = self.connection.clone();
-            let answer = redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut connection).await;
-            match answer {
-                Ok(found) => {
-                    let found: BTreeMap<String, String> = found;
-                    settings.extend(found);
-                }
-                Err(error) if fault::is_unknown(&error) => return Err(fault::port_error(&error)),
-                // Managed servers do not know the command, and users may lack it.
-                Err(_) => return Ok(None),
-            }
-        }
-        let setting = |name: &str| settings.get(name).cloned();
-        Ok(setting("appendfsync").zip(setting("no-appendfsync-on-rewrite")))
     }
 
     async fn check_schema(&self) -> Result<(), ConnectError> {
@@ -240,4 +250,18 @@ impl Redis {
         let found: String = self.ask_redis(redis::cmd("GET").arg(&key)).await?;
         if found == SCHEMA { Ok(()) } else { Err(ConnectError::Newer { found }) }
     }
+}
+
+async fn settings(primary: &Primary) -> Result<Option<BTreeMap<String, String>>, PortError> {
+    let mut settings = BTreeMap::new();
+    for name in ["appendfsync", "no-appendfsync-on-rewrite", "min-replicas-to-write", "min-replicas-max-lag"]
+    {
+        match primary.send(redis::cmd("CONFIG").arg("GET").arg(name)).await {
+            Ok(found) => settings.extend(read::<BTreeMap<_, _>>(Ok(found))?),
+            Err(error) if fault::is_unknown(&error) => return Err(fault::port_error(&error)),
+            // Managed servers do not know the command, and users may lack it.
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(settings))
 }

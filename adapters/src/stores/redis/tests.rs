@@ -1,19 +1,23 @@
 //! Does the store keep its word on a real server, whatever happens to that server?
 
+mod clock;
+mod cluster;
+mod sentinel;
 mod server;
 mod startup;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tapdesk_core::ids::{LedgerName, Version};
-use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, Store, Try};
+use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, RequesterCap, Store, Try};
 use tapdesk_core::request::Whom;
 
 use self::server::{Server, fresh_prefix};
 use super::keys::{self, Place, Shard};
-use super::{ConnectError, Redis, RedisConfig};
+use super::{ConnectError, Redis, RedisConfig, scripts};
 use crate::stores::contract::crowd::adds_up;
 use crate::stores::contract::model::{Step, agree};
 use crate::stores::contract::samples::*;
@@ -37,14 +41,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_a_crowd_is_promised_adds_up(
-        workers in prop::collection::vec(
-            prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..40),
-            2..6,
-        )
-    ) {
+    fn what_a_crowd_is_promised_adds_up(workers in crowd()) {
         threads().block_on(async { adds_up(fresh().await, workers).await });
     }
+}
+
+/// What some workers do, each for itself.
+fn crowd() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    prop::collection::vec(prop::collection::vec(any::<[u8; 4]>().prop_map(Step), 1..40), 2..6)
 }
 
 fn threads() -> tokio::runtime::Runtime {
@@ -135,7 +139,8 @@ async fn what_a_crash_left_of_a_commit_is_taken_over_and_cleaned_up() {
     let mut store = Server::shared().store_at(&prefix);
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     store.open(commit(received(2)), NO_CAP, at(0)).await.unwrap();
-    let lost = store.change(&by_delivery(commit(claimable(1, 10, 5, at(0))), 7), Version::FIRST).unwrap();
+    let lost =
+        store.change(&by_delivery(commit(claimable(1, 10, 5, at(0))), 7), Version::FIRST).await.unwrap();
     store.crash_before_commit(&lost).await;
     assert_eq!(store.find_code(&code(5)).await.unwrap(), None);
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
@@ -159,13 +164,32 @@ async fn a_commit_that_was_given_up_never_happens() {
     let mut store = Server::shared().store();
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     store.open(commit(received(2)), NO_CAP, at(0)).await.unwrap();
-    let slow = store.change(&commit(awaiting(1, 10, 2)), Version::FIRST).unwrap();
+    let slow = store.change(&commit(awaiting(1, 10, 2)), Version::FIRST).await.unwrap();
     let plan = store.crash_before_commit(&slow).await;
     store.patience = Duration::ZERO;
     store.commit(Version::FIRST, commit(awaiting(2, 10, 2))).await.unwrap();
     assert!(!store.commit_planned(&slow, &plan).await);
+    // Nor does it take away what is another's by now.
+    assert!(store.give_up(&slow).await);
     assert_eq!(store.load(&id(1)).await.unwrap().unwrap().version, Version::FIRST);
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(2)]);
+}
+
+/// The server was too slow: what it was sent it carries out when nobody waits for it any more.
+#[tokio::test]
+async fn pointers_that_arrive_after_their_write_was_given_up_hold_nobody_up() {
+    let (_dir, server, _) = alone(&[]);
+    let limit = Duration::from_millis(300);
+    let mut store = Redis::new(RedisConfig { respond: limit, ..server.config(&fresh_prefix()) }).unwrap();
+    store.open(commit(received(9)), NO_CAP, at(0)).await.unwrap();
+    server.does("CLIENT PAUSE 60000 WRITE").await;
+    let refused = store.open(by_delivery(commit(received(1)), 1), NO_CAP, at(0)).await;
+    assert!(is_retry(&refused), "{refused:?}");
+    server.does("CLIENT UNPAUSE").await;
+    store.patience = Duration::ZERO;
+    let again = store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
+    assert_eq!(again, Opened::New);
+    assert_eq!(store.load(&id(1)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -173,9 +197,9 @@ async fn a_write_that_is_asked_twice_happens_once() {
     let store = Server::shared().store();
     store.open(commit(received(1)), NO_CAP, at(0)).await.unwrap();
     let change = with_task(commit(received(1)), at(0));
-    let write = store.change(&change, Version::FIRST).unwrap();
+    let mut write = store.change(&change, Version::FIRST).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(store.write(&write).await.unwrap(), super::write::Outcome::Done);
+        assert_eq!(store.write(&mut write).await.unwrap(), super::write::Outcome::Done);
     }
     assert_eq!(store.load(&id(1)).await.unwrap().unwrap().version, Version(2));
 }
@@ -189,6 +213,14 @@ async fn a_forgotten_request_leaves_no_key() {
     store.set_lockdown(None).await.unwrap();
     store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
     store.open(by_delivery(commit(received(3)), 3), NO_CAP, at(0)).await.unwrap();
+    // The pointers of these were sent ahead of a refusal.
+    let repeated = store.open(by_delivery(commit(received(3)), 3), NO_CAP, at(0)).await.unwrap();
+    assert_eq!(repeated, Opened::Seen(id(3)));
+    let taken = store.open(by_delivery(commit(received(3)), 5), NO_CAP, at(0)).await;
+    assert!(matches!(taken, Err(PortError::Fatal { .. })), "{taken:?}");
+    let cap = RequesterCap { most: 2, ..NO_CAP };
+    let refused = store.open(by_delivery(commit(received(4)), 6), cap, at(0)).await.unwrap();
+    assert_eq!(refused, Opened::TooMany);
     let busy = store.commit(Version::FIRST, by_delivery(commit(awaiting(3, 10, 2)), 4)).await;
     assert!(matches!(busy, Err(CommitError::SubjectBusy(_))), "{busy:?}");
     store.commit(Version(1), commit(closed(&received(3), at(1)))).await.unwrap();
@@ -214,9 +246,27 @@ async fn keys_left(prefix: &str) -> Vec<String> {
     found.into_iter().filter(|key| !key.ends_with(":meta") && !key.ends_with(":schema")).collect()
 }
 
+/// Neither `KEYS` nor `SCAN`, and nothing that reads and deletes at once, or in two steps outside of a script.
+#[tokio::test]
+async fn the_access_list_allows_what_the_store_does_and_no_more() {
+    let by_program = "auth hello ping info config|get acl|dryrun role cluster|slots script|load evalsha time publish \
+                      subscribe get set del hget hmget zadd zrange zrangebylex";
+    let sources = scripts::sources().concat();
+    let by_script = sources.split("redis.call('").skip(1).filter_map(|rest| rest.split_once('\''));
+    let by_script = by_script.map(|(command, _)| command.to_lowercase());
+    let used: BTreeSet<_> = by_program.split_whitespace().map(str::to_owned).chain(by_script).collect();
+    let rules = include_str!("../../../../deploy/redis.acl").lines().nth(1).unwrap();
+    let allowed = rules.split_whitespace().filter_map(|rule| rule.strip_prefix('+')).map(str::to_owned);
+    assert_eq!(allowed.collect::<BTreeSet<_>>(), used);
+    for denied in ["KEYS *", "SCAN 0", "GETDEL a", "RENAME a b", "FLUSHALL", "EVAL x 0", "CONFIG SET a b"] {
+        let answer = Server::shared().does(&format!("ACL DRYRUN tapdesk {denied}")).await;
+        assert_ne!(answer, redis::Value::Okay, "{denied}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_stored_that_opens_anything_by_itself() {
-    let shards: std::collections::BTreeSet<_> = (0..1000).map(|n| Shard::of(id(n).as_str())).collect();
+    let shards: BTreeSet<_> = (0..1000).map(|n| Shard::of(id(n).as_str())).collect();
     assert_eq!(shards.len(), usize::from(keys::SHARDS));
     assert!(!Place::code(&code(5)).name().contains(&code(5).0));
 }

@@ -5,6 +5,7 @@ use tapdesk_core::ports::{PortError, Store};
 use super::alone;
 use super::server::{Server, fresh_prefix};
 use crate::stores::contract::samples::{NO_CAP, at, commit, received};
+use crate::stores::redis::address::Address;
 use crate::stores::redis::{ConnectError, Durability, Redis, RedisConfig};
 
 #[tokio::test]
@@ -85,12 +86,15 @@ async fn the_store_of_another_layout_is_refused() {
 
 #[tokio::test]
 async fn urls_that_cannot_be_used_are_refused_in_words() {
-    let refused = |url: &str| {
-        crate::stores::redis::server::client(url).err().map(|error| error.to_string()).unwrap_or_default()
-    };
+    let refused = |url: &str| Address::parse(url).err().map(|error| error.to_string()).unwrap_or_default();
     for (url, word) in [
-        ("redis+sentinel://h:26379/primary", "Sentinel"),
-        ("redis+cluster://h1,h2", "Cluster"),
+        ("redis+sentinel://u:secret@h:26379", "lacks the name"),
+        ("redis+sentinel://u:secret@h:26379/primary/0?sentinel=secret", "unknown parameter"),
+        ("redis+sentinel://u:secret@h:26379/primary/first", "well-formed"),
+        ("redis+sentinel://u:secret@h,/primary", "well-formed"),
+        ("redis+cluster://u:secret@h1,h2/1", "one database"),
+        ("redis+cluster://u:secret@h1:port,h2", "well-formed"),
+        ("rediss+cluster://u:secret@h1,h2#insecure", "fragment"),
         ("rediss://u:secret@h/#insecure", "fragment"),
         ("http://u:secret@h", "scheme"),
         ("localhost:6379", "scheme"),
@@ -98,8 +102,16 @@ async fn urls_that_cannot_be_used_are_refused_in_words() {
     ] {
         assert!(refused(url).contains(word) && !refused(url).contains("secret"), "{url}: {}", refused(url));
     }
-    for url in ["redis://h", "redis://u:p@127.0.0.1:6379/2", "rediss://u:p@h:6380", "unix:///run/redis.sock"]
-    {
+    for url in [
+        "redis://h",
+        "redis://u:p@127.0.0.1:6379/2",
+        "rediss://u:p@h:6380",
+        "unix:///run/redis.sock",
+        "redis+sentinel://u:p@h1:26379,[::1]/primary",
+        "rediss+sentinel://u:p@h1,h2/primary/2?sentinel_username=s&sentinel_password=%40",
+        "redis+cluster://u:p@h1,[::1],[::1]:7000",
+        "rediss+cluster://h1",
+    ] {
         assert_eq!(refused(url), "", "{url}");
     }
 }
