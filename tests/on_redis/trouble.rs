@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use axum::http::StatusCode;
-use tapdesk::config::StoreKind;
+use tapdesk::config::{Durability, StoreKind};
 use tapdesk_tests::browser::Browser;
 use tapdesk_tests::graph::SignIn;
 use tapdesk_tests::redis::{DURABLE, Redis};
@@ -188,4 +188,49 @@ async fn redis_that_forgot_the_scripts_is_taught_them_again() -> anyhow::Result<
 fn newest_code(world: &World) -> anyhow::Result<String> {
     let newest = world.twilio.phone(JANES_PHONE).messages().pop().context("no text message came")?;
     code_in(&newest.body).context("the text message holds no code")
+}
+
+/// A world on a Redis that keeps nothing on disk, by the administrator's own decision.
+async fn without_a_net() -> anyhow::Result<World> {
+    let setting = Setting { store: StoreKind::Redis, ..Setting::default() };
+    let mut world = World::without_tapdesk(setting).await?;
+    lose_everything(&mut world).await?;
+    world.restart_configured(|config| config.store.required_durability = Durability::None).await?;
+    Ok(world)
+}
+
+async fn lose_everything(world: &mut World) -> anyhow::Result<()> {
+    let redis = world.redis.as_mut().context("no Redis")?;
+    redis.kill().await?;
+    redis.start_again(&["--appendonly", "no"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_that_lost_everything_grants_nothing_on_old_tickets() -> anyhow::Result<()> {
+    let mut world = without_a_net().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    lose_everything(&mut world).await?;
+    world.claim_gets(&world.browser(), &code, &pin, "unknown").await?;
+    ensure!(world.creates() == 0, "a pass was asked for on a ticket that nobody remembers");
+    let (code, pin) = world.ticket_for_jane().await?;
+    world.jane_gets_her_pass(&code, &pin).await?;
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_was_made_while_redis_lost_everything_is_shown_to_nobody_and_deleted()
+-> anyhow::Result<()> {
+    let mut world = without_a_net().await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    let gate = world.graph.wire.hold_answer(&world.create());
+    let browser = world.browser();
+    let claim = tokio::spawn(async move { browser.claim(&code, &pin).await });
+    world.graph.wire.arrived(&world.create(), 1).await;
+    lose_everything(&mut world).await?;
+    gate.open();
+    let answer = claim.await??;
+    ensure!(answer.passcode().is_err(), "a pass was shown that nobody remembers");
+    world.advance(Duration::from_mins(2)).await?;
+    ensure!(world.janes_passes() == 0, "the pass that nobody saw lives on");
+    world.finish_unread().await
 }

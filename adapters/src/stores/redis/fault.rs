@@ -69,9 +69,14 @@ pub(super) fn has_lost_primary(error: &RedisError) -> bool {
     is_unknown(error) || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"))
 }
 
+/// Whether the connection broke, or there was none.
+pub(super) fn is_cut(error: &RedisError) -> bool {
+    !error.is_timeout() && (error.is_connection_dropped() || error.is_io_error())
+}
+
 /// Whether the command may have been carried out although no answer came.
 pub(super) fn is_unknown(error: &RedisError) -> bool {
-    error.is_timeout() || error.is_connection_dropped() || error.is_io_error()
+    error.is_timeout() || is_cut(error)
 }
 
 pub(super) fn unwritable(cause: serde_json::Error) -> PortError {

@@ -1,8 +1,9 @@
 //! Over which connections are commands sent, and what happens when one is lost?
 //!
-//! A command whose connection breaks fails, since nobody knows whether it was carried out; the next one finds a new
-//! connection. Where sentinels watch, that is a connection to whichever server they call the primary by then. (A cluster's
-//! client follows its nodes by itself, and may send a command again: every script stands that.)
+//! A command whose connection breaks is sent once more over a new one, although nobody knows whether it was carried out:
+//! every script stands that, as it has to where a cluster's client follows its nodes by itself. A server that was
+//! restarted thus costs nobody a try. Where sentinels watch, the new connection is one to whichever server they call the
+//! primary by then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,6 +125,13 @@ impl Link {
 
     /// Sends one command.
     pub(super) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        match self.send_once(command).await {
+            Err(error) if fault::is_cut(&error) => self.send_once(command).await,
+            answered => answered,
+        }
+    }
+
+    async fn send_once(&self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Server { connection, .. } => connection.clone().send_packed_command(command).await,
             Self::Watched(watched) => {
@@ -140,6 +148,13 @@ impl Link {
 
     /// Sends commands together; each has an answer of its own, unless the connection failed them all.
     pub(super) async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        match self.send_all_once(commands).await {
+            Err(error) if fault::is_cut(&error) => self.send_all_once(commands).await,
+            answered => answered,
+        }
+    }
+
+    async fn send_all_once(&self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
         let each = |answers: Vec<Value>| answers.into_iter().map(Value::extract_error).collect();
         match self {
             Self::Server { connection, .. } => {
