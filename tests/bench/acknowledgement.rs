@@ -3,12 +3,14 @@
 //! The work after the acknowledgement is left out on every side: nobody performs the tasks.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::ensure;
 use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_core::ids::{ChatName, ChatUser};
 use tapdesk_core::ports::Store;
 use tapdesk_core::request::Whom;
+use tempfile::TempDir;
 
 use crate::figures::{Cost, verdict};
 use crate::load;
@@ -32,7 +34,7 @@ struct Contender<'r> {
 /// Plays the rounds and returns the table.
 pub(crate) async fn measure(http: &reqwest::Client) -> anyhow::Result<String> {
     let folders = [folder()?, folder()?, folder()?, folder()?, folder()?];
-    let [embedded, everysec, always, redis_everysec, redis_always] = folders.each_ref().map(|dir| dir.path());
+    let [embedded, everysec, always, redis_everysec, redis_always] = folders.each_ref().map(TempDir::path);
     let lazy = RedisServer::start(redis_everysec, Keeps::EverySecond).await?;
     let strict = RedisServer::start(redis_always, Keeps::Always).await?;
     let nowhere = "http://127.0.0.1:9/";
@@ -74,7 +76,7 @@ pub(crate) async fn measure(http: &reqwest::Client) -> anyhow::Result<String> {
 
 impl Contender<'_> {
     async fn play(&mut self, http: &reqwest::Client, first: u32) -> anyhow::Result<()> {
-        let redis = || self.redis.map_or(Ok(std::time::Duration::ZERO), RedisServer::cpu);
+        let redis = || self.redis.map_or(Ok(Duration::ZERO), RedisServer::cpu);
         let (before, redis_before) = (self.server.cpu()?, redis()?);
         let round = load::send(http, &self.server, first..first + PER_ROUND).await?;
         let cpu = self.server.cpu()?.saturating_sub(before);
@@ -102,10 +104,10 @@ fn table(costs: &[(&str, Cost)]) -> anyhow::Result<String> {
     let (Some((_, bare)), Some(bolt)) = (costs.first(), cost("@slack/bolt, Redis everysec")) else {
         anyhow::bail!("a contender is missing")
     };
-    let mut text = format!(
+    let mut text =
         "| to the acknowledgement | CPU ms / 1000 | × bare | Redis CPU ms / 1000 | both × bare | requests/s | p50 ms | p99 ms |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|\n"
-    );
+.to_owned();
     for (name, cost) in costs {
         let Cost { cpu, redis, rate, half, most } = cost;
         let (times, both) = (cpu / bare.cpu, cost.total() / bare.total());

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_adapters::stores::redis::Redis;
@@ -38,11 +38,11 @@ struct Filled {
     bare: (RedisServer, Server),
     /// Milliseconds of processor time per thousand requests, by contender.
     costs: [Vec<f64>; 3],
-    _folders: [TempDir; 3],
+    folders: [TempDir; 3],
 }
 
-/// Plays the rounds; returns the table of the costs and that of the start with as many.
-pub(crate) async fn measure(http: &reqwest::Client, sizes: &[u32]) -> anyhow::Result<(String, String)> {
+/// Plays the rounds; returns the table of the costs, and that of a start with as many.
+pub(crate) async fn measure(http: &reqwest::Client, sizes: &[u32]) -> anyhow::Result<String> {
     let mut filled = Vec::new();
     for size in sizes {
         filled.push(Filled::with(http, *size).await?);
@@ -58,14 +58,14 @@ pub(crate) async fn measure(http: &reqwest::Client, sizes: &[u32]) -> anyhow::Re
         }
     }
     let table = table(&filled)?;
-    let (mut files, mut folders) = (Vec::new(), Vec::new());
-    for Filled { size, file, embedded, _folders, .. } in filled {
+    let (mut files, mut kept) = (Vec::new(), Vec::new());
+    for Filled { size, file, embedded, folders, .. } in filled {
         drop(embedded);
         files.push((size, file));
-        folders.push(_folders);
+        kept.push(folders);
     }
     let opened = opening::measure(&files).await?;
-    Ok((table, opened))
+    Ok(format!("{table}\n{opened}"))
 }
 
 impl Filled {
@@ -74,15 +74,16 @@ impl Filled {
         let file = folders[0].path().join("tapdesk.db");
         let redis = RedisServer::start(folders[1].path(), Keeps::Nothing).await?;
         let bare_redis = RedisServer::start(folders[2].path(), Keeps::Nothing).await?;
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let (path, syncs) = (file.clone(), Arc::default());
         let unsynced = Embedded::with_backend(move || Counted::open(&path, &syncs, false))?;
         requests::live(&unsynced, 0..size, SEEDERS).await?;
         drop(unsynced);
         let on_file = begun.elapsed();
-        let store = redis.store("seed").await?;
+        let store = redis.store("bench").await?;
+        let begun = Instant::now();
         requests::live(&store, 0..size, SEEDERS).await?;
-        let on_redis = begun.elapsed() - on_file;
+        let on_redis = begun.elapsed();
         fill_bare(&bare_redis, size).await?;
         eprintln!(
             "{size} requests stored: {on_file:.0?} in a file of {} MiB, {on_redis:.0?} in Redis, {} MiB",
@@ -99,7 +100,7 @@ impl Filled {
             redis: (redis, store),
             bare: (bare_redis, bare),
             costs: Default::default(),
-            _folders: folders,
+            folders,
         })
     }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 /// Linux counts in hundredths of a second towards programs, whatever its own tick is (USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -163,7 +163,7 @@ impl RedisServer {
             name: name.to_owned(),
             required: Durability::None,
             connect: Duration::from_secs(5),
-            respond: Duration::from_secs(60),
+            respond: Duration::from_mins(1),
         };
         Ok(Redis::connect(config).await?)
     }

@@ -39,7 +39,7 @@ pub(crate) async fn measure(http: &reqwest::Client) -> anyhow::Result<String> {
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     let state = servers::State::Redis(&redis);
     let asked = Server::without_worker(&configure(folders[1].path(), &state, &slack)?).await?;
-    let performer = Server::tapdesk(&configure(folders[2].path(), &state, &slack)?).await?;
+    let _performer = Server::tapdesk(&configure(folders[2].path(), &state, &slack)?).await?;
     let (mut acknowledged, mut started) = (Vec::new(), Vec::new());
     for n in 0..TIMES {
         let begun = Instant::now();
@@ -48,8 +48,6 @@ pub(crate) async fn measure(http: &reqwest::Client) -> anyhow::Result<String> {
         // Nobody is known to this Slack; the sender is told so, and the request is over.
         called(&mut calls, "chat.postMessage").await?;
     }
-    asked.stop().await?;
-    performer.stop().await?;
     serving.abort();
     let most = started.iter().copied().fold(0.0, f64::max);
     let (half, acknowledged) = (median(started.into_iter()), median(acknowledged.into_iter()));
