@@ -1,14 +1,17 @@
 //! How does a process die between two effects?
 //!
-//! A [`Fuse`] sits in front of every port that has effects and counts them. At the chosen one the process dies: before
-//! it, or after it happened and before anybody learns of it. From then on every port of that incarnation fails.
+//! A [`Fuse`] sits in front of every port that has effects and counts them. At the chosen one it kills its own process:
+//! before the effect, or after it happened and before anybody learns of it.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rustix::process::{Signal, getpid, kill_process};
 use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::ids::{
@@ -32,131 +35,70 @@ use crate::wire::lock;
 pub enum Death {
     /// Instead of the effect.
     Before,
-    /// Right after the effect; its result is lost.
+    /// Right after the effect; nobody learns its result.
     After,
 }
 
-/// Counts effects and kills at one of them.
+/// Notes effects and kills the process at one of them.
 #[derive(Clone)]
 pub struct Fuse(Arc<Mutex<Burning>>);
 
 struct Burning {
-    effects: Vec<&'static str>,
+    effects: usize,
+    notes: File,
     death: Option<(usize, Death)>,
-    is_blown: bool,
-}
-
-/// What becomes of a call.
-enum Fate {
-    Happens,
-    IsTheLast,
-    IsTooLate,
 }
 
 impl Fuse {
-    /// One that only counts.
+    /// Notes the name of every effect, a line each; dies at the `n`th, from 1.
     #[must_use]
-    pub fn counting() -> Self {
-        Self::new(None)
-    }
-
-    /// One that kills at the `n`th effect, from 1.
-    #[must_use]
-    pub fn at(n: usize, death: Death) -> Self {
-        Self::new(Some((n, death)))
-    }
-
-    fn new(death: Option<(usize, Death)>) -> Self {
-        Self(Arc::new(Mutex::new(Burning { effects: Vec::new(), death, is_blown: false })))
-    }
-
-    /// The effects so far, by name, the last one perhaps prevented.
-    #[must_use]
-    pub fn effects(&self) -> Vec<&'static str> {
-        lock(&self.0).effects.clone()
-    }
-
-    /// Whether the process is dead.
-    #[must_use]
-    pub fn is_blown(&self) -> bool {
-        lock(&self.0).is_blown
+    pub fn new(notes: File, death: Option<(usize, Death)>) -> Self {
+        Self(Arc::new(Mutex::new(Burning { effects: 0, notes, death })))
     }
 
     /// Puts itself in front of every port.
-    #[must_use]
-    pub fn fit(&self) -> Arc<dyn Fn(&mut Parts) + Send + Sync> {
-        let fuse = self.clone();
-        Arc::new(move |parts: &mut Parts| {
-            parts.store = Arc::new(Fused { port: Arc::clone(&parts.store), fuse: fuse.clone() });
-            parts.ledger = Arc::new(Fused { port: Arc::clone(&parts.ledger), fuse: fuse.clone() });
-            parts.directory = Arc::new(Fused { port: Arc::clone(&parts.directory), fuse: fuse.clone() });
-            for chat in &mut parts.chats {
-                *chat = Arc::new(Fused { port: Arc::clone(chat), fuse: fuse.clone() });
-            }
-            for courier in &mut parts.couriers {
-                *courier = Arc::new(Fused { port: Arc::clone(courier), fuse: fuse.clone() });
-            }
-        })
+    pub fn fit(&self, parts: &mut Parts) {
+        parts.store = Arc::new(Fused { port: Arc::clone(&parts.store), fuse: self.clone() });
+        parts.ledger = Arc::new(Fused { port: Arc::clone(&parts.ledger), fuse: self.clone() });
+        parts.directory = Arc::new(Fused { port: Arc::clone(&parts.directory), fuse: self.clone() });
+        for chat in &mut parts.chats {
+            *chat = Arc::new(Fused { port: Arc::clone(chat), fuse: self.clone() });
+        }
+        for courier in &mut parts.couriers {
+            *courier = Arc::new(Fused { port: Arc::clone(courier), fuse: self.clone() });
+        }
     }
 
-    fn fate(&self, effect: &'static str) -> Fate {
+    /// Counts the effect; whether it is the last one.
+    fn note(&self, effect: &str) -> bool {
         let mut burning = lock(&self.0);
-        if burning.is_blown {
-            return Fate::IsTooLate;
+        burning.effects += 1;
+        if writeln!(burning.notes, "{effect}").is_err() {
+            // Nobody could say afterwards where it died.
+            die();
         }
-        burning.effects.push(effect);
-        match burning.death {
-            Some((n, Death::Before)) if n == burning.effects.len() => {
-                burning.is_blown = true;
-                Fate::IsTooLate
-            }
-            Some((n, Death::After)) if n == burning.effects.len() => Fate::IsTheLast,
-            Some(_) | None => Fate::Happens,
+        let death = burning.death.filter(|(n, _)| *n == burning.effects);
+        if death.is_some_and(|(_, death)| death == Death::Before) {
+            die();
         }
+        death.is_some()
     }
 
-    async fn effect<T, E: Lost>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, E>> + Send,
-    ) -> Result<T, E> {
-        match self.fate(name) {
-            Fate::Happens => call.await,
-            Fate::IsTooLate => Err(E::lost()),
-            Fate::IsTheLast => {
-                // Whatever came back, nobody lives to read it.
-                drop(call.await);
-                lock(&self.0).is_blown = true;
-                Err(E::lost())
-            }
+    async fn effect<T>(&self, name: &str, call: impl Future<Output = T> + Send) -> T {
+        let is_last = self.note(name);
+        let result = call.await;
+        if is_last {
+            die();
         }
-    }
-
-    async fn read<T>(&self, call: impl Future<Output = Result<T, PortError>> + Send) -> Result<T, PortError> {
-        if self.is_blown() { Err(PortError::lost()) } else { call.await }
+        result
     }
 }
 
-/// An error that stands for the death of the process.
-trait Lost {
-    fn lost() -> Self;
-}
-
-impl Lost for PortError {
-    fn lost() -> Self {
-        Self::retry("the process is dead")
-    }
-}
-
-impl Lost for CommitError {
-    fn lost() -> Self {
-        Self::Port(PortError::lost())
-    }
-}
-
-impl Lost for CreateError {
-    fn lost() -> Self {
-        Self::Unknown { source: None }
+/// As a power cut would have it.
+fn die() -> ! {
+    loop {
+        // It cannot fail, and nothing comes after it.
+        let _ = kill_process(getpid(), Signal::KILL);
     }
 }
 
@@ -173,7 +115,7 @@ impl Store for Fused<dyn Store> {
     }
 
     async fn load(&self, id: &RequestId) -> Result<Option<Stored>, PortError> {
-        self.fuse.read(self.port.load(id)).await
+        self.port.load(id).await
     }
 
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError> {
@@ -195,7 +137,7 @@ impl Store for Fused<dyn Store> {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, PortError> {
-        self.fuse.read(self.port.next_due()).await
+        self.port.next_due().await
     }
 
     async fn done(&self, key: &TaskKey) -> Result<(), PortError> {
@@ -211,27 +153,27 @@ impl Store for Fused<dyn Store> {
     }
 
     async fn find_code(&self, code: &CodeHash) -> Result<Option<RequestId>, PortError> {
-        self.fuse.read(self.port.find_code(code)).await
+        self.port.find_code(code).await
     }
 
     async fn find_report(&self, token: &TokenHash) -> Result<Option<RequestId>, PortError> {
-        self.fuse.read(self.port.find_report(token)).await
+        self.port.find_report(token).await
     }
 
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError> {
-        self.fuse.read(self.port.open_requests(whom)).await
+        self.port.open_requests(whom).await
     }
 
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError> {
-        self.fuse.read(self.port.tickets_since(subject, since)).await
+        self.port.tickets_since(subject, since).await
     }
 
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
-        self.fuse.read(self.port.anchor(ledger)).await
+        self.port.anchor(ledger).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {
-        self.fuse.read(self.port.lockdown()).await
+        self.port.lockdown().await
     }
 
     async fn set_lockdown(&self, since: Option<Timestamp>) -> Result<(), PortError> {
@@ -257,15 +199,15 @@ impl Ledger for Fused<dyn Ledger> {
 #[async_trait]
 impl Directory for Fused<dyn Directory> {
     async fn find(&self, address: &str) -> Result<Vec<Person>, PortError> {
-        self.fuse.read(self.port.find(address)).await
+        self.port.find(address).await
     }
 
     async fn person(&self, id: PersonId) -> Result<Option<Person>, PortError> {
-        self.fuse.read(self.port.person(id)).await
+        self.port.person(id).await
     }
 
     async fn manager(&self, of: PersonId) -> Result<Option<Person>, PortError> {
-        self.fuse.read(self.port.manager(of)).await
+        self.port.manager(of).await
     }
 
     async fn groups_among(
@@ -273,27 +215,27 @@ impl Directory for Fused<dyn Directory> {
         person: PersonId,
         groups: &[GroupId],
     ) -> Result<BTreeSet<GroupId>, PortError> {
-        self.fuse.read(self.port.groups_among(person, groups)).await
+        self.port.groups_among(person, groups).await
     }
 
     async fn members(&self, group: GroupId) -> Result<Vec<Person>, PortError> {
-        self.fuse.read(self.port.members(group)).await
+        self.port.members(group).await
     }
 
     async fn privileges(&self, person: PersonId) -> Result<Privileges, PortError> {
-        self.fuse.read(self.port.privileges(person)).await
+        self.port.privileges(person).await
     }
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
-        self.fuse.read(self.port.phones(person)).await
+        self.port.phones(person).await
     }
 
     async fn pass_policy(&self) -> Result<PassPolicy, PortError> {
-        self.fuse.read(self.port.pass_policy()).await
+        self.port.pass_policy().await
     }
 
     async fn passes(&self, of: PersonId) -> Result<Vec<PassMeta>, PortError> {
-        self.fuse.read(self.port.passes(of)).await
+        self.port.passes(of).await
     }
 
     async fn create_pass(&self, of: PersonId, wish: PassWish) -> Result<NewPass, CreateError> {
@@ -336,11 +278,11 @@ impl Chat for Fused<dyn Chat> {
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {
-        self.fuse.read(self.port.vouch(user)).await
+        self.port.vouch(user).await
     }
 
     async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError> {
-        self.fuse.read(self.port.account_of(person)).await
+        self.port.account_of(person).await
     }
 }
 

@@ -11,8 +11,8 @@ use reqwest::StatusCode;
 use tapdesk_core::ids::RequestId;
 use tapdesk_core::request::State;
 
+use crate::apart::{self, Apart};
 use crate::browser::Browser;
-use crate::fuse::Fuse;
 use crate::graph::SignIn;
 use crate::wire::Trouble;
 use crate::world::{Setting, World, code_in};
@@ -47,7 +47,6 @@ enum Jane {
 /// The people of one story in which tapdesk dies.
 pub struct Patience {
     world: World,
-    fuse: Fuse,
     day: Day,
     browser: Browser,
     pin: Option<String>,
@@ -59,9 +58,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Tells the story with the fuse in front of every port; returns what must hold whatever happened.
-    pub async fn tell(fuse: Fuse, day: Day) -> anyhow::Result<()> {
-        let world = World::with(Setting { fit: fuse.fit(), ..Setting::default() }).await?;
+    /// Tells the story with a tapdesk that may die on the way; returns the names of all its effects, and whether it died.
+    pub async fn tell(apart: Apart, day: Day) -> anyhow::Result<(Vec<String>, bool)> {
+        let world = World::with(Setting { apart: Some(apart), ..Setting::default() }).await?;
+        let config = world.files.path().join("tapdesk.toml");
         if day == Day::Bad {
             let create =
                 format!("POST /v1.0/users/{}/authentication/temporaryAccessPass", world.jane.person.id());
@@ -70,7 +70,6 @@ impl Patience {
         let browser = world.browser();
         let mut people = Self {
             world,
-            fuse,
             day,
             browser,
             pin: None,
@@ -85,7 +84,9 @@ impl Patience {
             people.wait(Duration::from_hours(12)).await?;
         }
         people.nothing_accepted_was_lost().await?;
-        people.world.finish_unread().await
+        let told = (apart::effects(&config)?, people.has_restarted);
+        people.world.finish_unread().await?;
+        Ok(told)
     }
 
     async fn go_on_to_the_end(&mut self) -> anyhow::Result<()> {
@@ -94,11 +95,13 @@ impl Patience {
             if self.has_seen() && self.is_over().await? {
                 return Ok(());
             }
-            if !self.act().await? || self.has_restarted {
+            let acted = self.act().await;
+            // Whoever was on the line with a dying tapdesk tries again.
+            if self.revive(acted.is_err()).await? || !acted? || self.has_restarted {
                 self.wait(A_WHILE).await?;
             }
         }
-        bail!("they never got to the end; effects: {:?}", self.fuse.effects())
+        bail!("they never got to the end")
     }
 
     /// The next thing that somebody can do; `false` if everybody waits.
@@ -196,25 +199,28 @@ impl Patience {
     /// Everybody works until nothing is due; a dead tapdesk is started again, on whole parts.
     async fn work(&mut self) -> anyhow::Result<()> {
         let worked = self.world.settle().await;
-        self.revive(worked).await
+        if self.revive(worked.is_err()).await? { Ok(()) } else { worked }
     }
 
     async fn wait(&mut self, time: Duration) -> anyhow::Result<()> {
         let waited = self.world.advance(time).await;
-        self.revive(waited).await
+        if self.revive(waited.is_err()).await? { Ok(()) } else { waited }
     }
 
-    async fn revive(&mut self, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
-        if !self.fuse.is_blown() || self.has_restarted {
-            return outcome;
+    /// Starts tapdesk again if it has died; whether it had.
+    async fn revive(&mut self, did_not_answer: bool) -> anyhow::Result<bool> {
+        if !self.world.has_died(did_not_answer).await? {
+            return Ok(false);
         }
+        ensure!(!self.has_restarted, "it died a second time");
         self.has_restarted = true;
-        self.world.restart().await.context("tapdesk does not start again")
+        self.world.revive().await.context("tapdesk does not start again")?;
+        Ok(true)
     }
 
     async fn is_in_hand(&self) -> anyhow::Result<bool> {
         for id in self.received()? {
-            match self.state(&id).await {
+            match self.world.state(&id).await? {
                 Some(State::Closed { .. }) => {}
                 Some(_) => return Ok(true),
                 None => bail!("{id} is in the ledger and not in the store"),
@@ -233,15 +239,10 @@ impl Patience {
         for short in &self.accepted {
             let id = received.iter().find(|id| id.short() == short);
             let id = id.with_context(|| format!("request {short} was promised and is nowhere"))?;
-            let state = self.state(id).await.with_context(|| format!("{id} is not in the store"))?;
+            let state = self.world.state(id).await?.with_context(|| format!("{id} is not in the store"))?;
             ensure!(matches!(state, State::Closed { .. }), "{id} never ended: {}", state.name());
         }
         Ok(())
-    }
-
-    async fn state(&self, id: &RequestId) -> Option<State> {
-        let store = self.world.tapdesk().ok()?.worker.desk.store();
-        store.load(id).await.ok().flatten().map(|stored| stored.request.state)
     }
 
     /// Requests that the ledger says were received, and that were not written off.

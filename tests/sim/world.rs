@@ -15,10 +15,13 @@ use tapdesk::app::{self, Parts, Running};
 use tapdesk::config::{Config, StoreKind};
 use tapdesk::system::{SystemClock, SystemEntropy};
 use tapdesk_adapters::http;
+use tapdesk_core::ids::RequestId;
 use tapdesk_core::ports::Clock;
+use tapdesk_core::request::State;
 use tempfile::TempDir;
 use url::Url;
 
+use crate::apart::{Apart, Mortal};
 use crate::browser::Browser;
 use crate::entra::Entra;
 use crate::graph::Graph;
@@ -60,12 +63,20 @@ pub struct Setting {
     pub extra: String,
     /// How many seconds tapdesk waits for an answer from outside.
     pub patience: u32,
+    /// tapdesk as a process of its own that the story drives; parts cannot be replaced in it.
+    pub apart: Option<Apart>,
     /// Replaces parts before the start and after every restart.
     pub fit: Fit,
 }
 
 /// Replaces parts of the program.
 pub type Fit = Arc<dyn Fn(&mut Parts) + Send + Sync>;
+
+/// The program that runs.
+enum Tapdesk {
+    Here(Box<Running>),
+    Apart(Mortal),
+}
 
 /// The world of one story.
 pub struct World {
@@ -102,7 +113,7 @@ pub struct World {
     setting: Setting,
     pub(crate) config: Config,
     config_text: String,
-    running: Option<Running>,
+    running: Option<Tapdesk>,
     pub(crate) http: reqwest::Client,
     logs: Logs,
 }
@@ -128,12 +139,19 @@ impl Default for Setting {
             policy: USUAL_POLICY.to_owned(),
             extra: String::new(),
             patience: 5,
+            apart: None,
             fit: Arc::new(|_| {}),
         }
     }
 }
 
 impl Hands {
+    /// A clock that stands at that time.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(Some(time))))
+    }
+
     /// The time that the world shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -156,7 +174,8 @@ impl Hands {
         self.set(self.now());
     }
 
-    fn set(&self, at: Timestamp) {
+    /// Moves the hands to that time, without letting anybody act.
+    pub fn set(&self, at: Timestamp) {
         *lock(&self.0) = Some(at);
     }
 }
@@ -184,7 +203,7 @@ impl World {
     pub async fn without_tapdesk(setting: Setting) -> anyhow::Result<Self> {
         tapdesk::system::install_crypto_provider();
         let logs = Logs::capture();
-        let hands = Hands(Arc::new(Mutex::new(Some("2026-11-23T10:00:00Z".parse()?))));
+        let hands = Hands::at("2026-11-23T10:00:00Z".parse()?);
         let now: crate::Now = {
             let hands = hands.clone();
             Arc::new(move || hands.now())
@@ -269,39 +288,72 @@ impl World {
     /// Where people and webhooks reach tapdesk.
     #[must_use]
     pub fn base(&self) -> Url {
-        let address =
-            self.running.as_ref().map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1)), |r| r.address);
-        base_url(address)
+        match &self.running {
+            None => nowhere(),
+            Some(Tapdesk::Here(running)) => base_url(running.address),
+            Some(Tapdesk::Apart(mortal)) => mortal.base.clone(),
+        }
     }
 
     /// Where the admin listener is.
     #[must_use]
     pub fn admin_base(&self) -> Url {
-        let address =
-            self.running.as_ref().map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 1)), |r| r.admin_address);
-        base_url(address)
+        match &self.running {
+            None => nowhere(),
+            Some(Tapdesk::Here(running)) => base_url(running.admin_address),
+            Some(Tapdesk::Apart(mortal)) => mortal.admin_base.clone(),
+        }
     }
 
-    /// The running program.
+    /// The program that runs inside the story.
     pub fn tapdesk(&self) -> anyhow::Result<&Running> {
-        self.running.as_ref().context("tapdesk is not running")
+        match &self.running {
+            Some(Tapdesk::Here(running)) => Ok(running),
+            Some(Tapdesk::Apart(_)) | None => anyhow::bail!("tapdesk is not running here"),
+        }
     }
 
     /// Starts tapdesk on the files that are there.
     pub async fn start_tapdesk(&mut self) -> anyhow::Result<()> {
-        let mut parts = Parts::build(&self.config, Arc::new(self.hands.clone()), Arc::new(SystemEntropy))?;
-        (self.setting.fit)(&mut parts);
-        let running = app::start(&self.config, parts).await?;
-        self.slack.attach(base_url(running.address));
+        let running = if let Some(apart) = &self.setting.apart {
+            let config = self.write_config(|text| text)?;
+            Tapdesk::Apart(Mortal::start(apart, &config, self.hands.now(), self.http.clone()).await?)
+        } else {
+            let mut parts =
+                Parts::build(&self.config, Arc::new(self.hands.clone()), Arc::new(SystemEntropy))?;
+            (self.setting.fit)(&mut parts);
+            Tapdesk::Here(Box::new(app::start(&self.config, parts).await?))
+        };
         self.running = Some(running);
+        self.slack.attach(self.base());
         Ok(())
     }
 
-    /// Stops tapdesk as an operator does.
+    /// Stops tapdesk as an operator does; kills one that is a process of its own.
     pub async fn stop_tapdesk(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
+        match self.running.take() {
+            Some(Tapdesk::Here(running)) => running.stop().await,
+            // It is gone in either case.
+            Some(Tapdesk::Apart(mortal)) => drop(mortal.kill().await),
+            None => {}
         }
+    }
+
+    /// Whether the process that tapdesk is has died, perhaps while somebody waited for its answer.
+    pub async fn has_died(&mut self, did_not_answer: bool) -> anyhow::Result<bool> {
+        match &mut self.running {
+            Some(Tapdesk::Apart(mortal)) => mortal.is_dead(did_not_answer).await,
+            Some(Tapdesk::Here(_)) | None => Ok(false),
+        }
+    }
+
+    /// Starts a process that died again; this one does not.
+    pub async fn revive(&mut self) -> anyhow::Result<()> {
+        self.stop_tapdesk().await;
+        if let Some(apart) = &mut self.setting.apart {
+            apart.death = None;
+        }
+        self.start_tapdesk().await
     }
 
     /// Stops tapdesk and starts it again on the same files, with whole parts.
@@ -318,15 +370,32 @@ impl World {
 
     /// Lets everybody work until nothing is due.
     pub async fn settle(&self) -> anyhow::Result<()> {
-        let running = self.tapdesk()?;
-        for _ in 0..200 {
-            running.idle().await;
-            if running.worker.tick().await? == 0 {
-                running.idle().await;
-                return Ok(());
-            }
+        match &self.running {
+            Some(Tapdesk::Here(running)) => settle(running).await,
+            Some(Tapdesk::Apart(mortal)) => mortal.settle(self.hands.now()).await,
+            None => anyhow::bail!("tapdesk is not running"),
         }
-        anyhow::bail!("there was always another task due")
+    }
+
+    /// When the next task is due.
+    pub async fn next_due(&self) -> anyhow::Result<Option<Timestamp>> {
+        match &self.running {
+            Some(Tapdesk::Here(running)) => Ok(running.worker.desk.store().next_due().await?),
+            Some(Tapdesk::Apart(mortal)) => mortal.next_due().await,
+            None => anyhow::bail!("tapdesk is not running"),
+        }
+    }
+
+    /// The state of a request, if the store knows it.
+    pub async fn state(&self, id: &RequestId) -> anyhow::Result<Option<State>> {
+        match &self.running {
+            Some(Tapdesk::Here(running)) => {
+                let stored = running.worker.desk.store().load(id).await?;
+                Ok(stored.map(|stored| stored.request.state))
+            }
+            Some(Tapdesk::Apart(mortal)) => mortal.state(id.as_str()).await,
+            None => anyhow::bail!("tapdesk is not running"),
+        }
     }
 
     /// Moves the time on, stopping wherever a task is due.
@@ -334,7 +403,7 @@ impl World {
         let target = self.hands.now().saturating_add(by)?;
         for _ in 0..1_000 {
             self.settle().await?;
-            match self.tapdesk()?.worker.desk.store().next_due().await? {
+            match self.next_due().await? {
                 Some(due) if due <= target => self.hands.set(due.max(self.hands.now())),
                 Some(_) | None => {
                     self.hands.set(target);
@@ -465,7 +534,7 @@ impl World {
         self.smtp.heal();
         let shown = crate::check::shown_passes(self).await?;
         self.advance(Duration::from_hours(12)).await?;
-        let left = self.tapdesk()?.worker.desk.store().next_due().await?;
+        let left = self.next_due().await?;
         ensure!(left.is_none(), "a task is still pending at {left:?}");
         crate::check::no_pass_lives_unseen(self, &shown)?;
         self.stop_tapdesk().await;
@@ -491,6 +560,18 @@ impl Drop for World {
     }
 }
 
+/// Lets a program work until nothing is due.
+pub async fn settle(running: &Running) -> anyhow::Result<()> {
+    for _ in 0..200 {
+        running.idle().await;
+        if running.worker.tick().await? == 0 {
+            running.idle().await;
+            return Ok(());
+        }
+    }
+    anyhow::bail!("there was always another task due")
+}
+
 /// The 13 characters after `#` in a link, or the 4-4-5 form.
 #[must_use]
 pub fn code_in(text: &str) -> Option<String> {
@@ -511,6 +592,11 @@ pub fn pin_in(text: &str) -> Option<String> {
 
 fn unread_texts(slack: &Slack) -> Vec<(String, String)> {
     slack.all_unread().into_iter().map(|(person, message)| (person.name, message.visible_text())).collect()
+}
+
+/// Where nobody listens.
+fn nowhere() -> Url {
+    base_url(SocketAddr::from(([127, 0, 0, 1], 1)))
 }
 
 fn base_url(address: SocketAddr) -> Url {

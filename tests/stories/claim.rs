@@ -113,7 +113,7 @@ async fn tries_whose_check_was_never_written_down_lock_the_ticket_after_a_minute
     ensure!(busy.status == StatusCode::TOO_MANY_REQUESTS && busy.body["retry_after"] == 5, "{busy:?}");
     world.hands.turn(TRY_LEASE.saturating_sub(Duration::from_secs(1)));
     world.claim_gets(&browser, &ticket.0, &ticket.1, "busy").await?;
-    world.hands.turn(Duration::from_secs(1));
+    world.hands.turn(Duration::from_secs(2));
     world.claim_gets(&browser, &ticket.0, &ticket.1, "locked").await?;
     faults.heal();
     world.settle().await?;

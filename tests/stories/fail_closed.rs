@@ -9,8 +9,8 @@ use tapdesk_tests::trouble::NOT_CONFIRMED;
 use tapdesk_tests::world::World;
 
 const JANES_PHONE: &str = "+491701234512";
-/// A task that could not even be given back comes again when its lease runs out.
-const LEASE: Duration = Duration::from_secs(90);
+/// A task that could not even be given back comes again when its lease has run out.
+const LEASE: Duration = Duration::from_secs(91);
 /// What writes to the store.
 const WRITES: [&str; 5] = ["open", "commit", "try_pin", "done", "again"];
 

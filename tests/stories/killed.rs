@@ -1,10 +1,14 @@
 //! tapdesk dies between any two effects, and is started again.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use tapdesk_tests::fuse::{Death, Fuse};
+use tapdesk::config::StoreKind;
+use tapdesk_tests::apart::Apart;
+use tapdesk_tests::fuse::Death;
 use tapdesk_tests::patience::{Day, Patience};
+use tapdesk_tests::world::Setting;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -22,24 +26,25 @@ async fn killed_between_any_two_effects_of_a_bad_day_nothing_is_lost() -> anyhow
     kill_at_each_effect(Day::Bad, "directory.create_pass").await
 }
 
+fn apart(death: Option<(usize, Death)>) -> Apart {
+    Apart { program: Path::new(env!("CARGO_BIN_EXE_mortal")).to_owned(), death }
+}
+
 /// Counts the effects of the undisturbed day, then dies at each of them, beginning with the first `from`.
 async fn kill_at_each_effect(day: Day, from: &str) -> anyhow::Result<()> {
-    let counting = Fuse::counting();
-    Patience::tell(counting.clone(), day).await.context("without any death")?;
-    let effects = counting.effects();
+    let (effects, _) = Patience::tell(apart(None), day).await.context("without any death")?;
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut deaths = JoinSet::new();
     let mut killed = 0;
     for (n, effect) in (1..).zip(effects.clone()).skip_while(|(_, effect)| *effect != from) {
-        for death in deaths_of(day, effect) {
+        for death in deaths_of(day, &effect) {
             killed += 1;
-            let place = Arc::clone(&places).acquire_owned().await?;
+            let (place, effect) = (Arc::clone(&places).acquire_owned().await?, effect.clone());
             deaths.spawn(async move {
-                let fuse = Fuse::at(n, *death);
-                let told = Patience::tell(fuse.clone(), day).await;
+                let told = Patience::tell(apart(Some((n, *death))), day).await;
                 drop(place);
-                let told = told.and_then(|()| {
-                    ensure!(fuse.is_blown(), "nobody died");
+                let told = told.and_then(|(_, has_died)| {
+                    ensure!(has_died, "nobody died");
                     Ok(())
                 });
                 told.with_context(|| format!("killed {death:?} effect {n} ({effect})"))
@@ -53,13 +58,18 @@ async fn kill_at_each_effect(day: Day, from: &str) -> anyhow::Result<()> {
         .filter_map(|told| told.err().map(|error| format!("{error:#}")))
         .collect();
     ensure!(failed.is_empty(), "{} deaths were not survived:\n{}", failed.len(), failed.join("\n"));
+    let store = match Setting::default().store {
+        StoreKind::Embedded => "embedded",
+        StoreKind::Redis => "redis",
+    };
+    let day = match day {
+        Day::Good => "good",
+        Day::Bad => "bad",
+    };
     let effects = effects.len();
-    match day {
-        Day::Good => eprintln!("kill matrix: {effects} effects × 2, all recovered"),
-        Day::Bad => {
-            eprintln!("kill matrix: {killed} deaths at the {effects} effects of a bad day, all recovered");
-        }
-    }
+    eprintln!(
+        "kill matrix, {store}: {killed} times SIGKILL at the {effects} effects of a {day} day, all recovered"
+    );
     Ok(())
 }
 
