@@ -75,7 +75,7 @@ pub type Fit = Arc<dyn Fn(&mut Parts) + Send + Sync>;
 /// The program that runs.
 enum Tapdesk {
     Here(Box<Running>),
-    Apart(Mortal),
+    Apart(Box<Mortal>),
 }
 
 /// The world of one story.
@@ -317,7 +317,9 @@ impl World {
     pub async fn start_tapdesk(&mut self) -> anyhow::Result<()> {
         let running = if let Some(apart) = &self.setting.apart {
             let config = self.write_config(|text| text)?;
-            Tapdesk::Apart(Mortal::start(apart, &config, self.hands.now(), self.http.clone()).await?)
+            Tapdesk::Apart(Box::new(
+                Mortal::start(apart, &config, self.hands.now(), self.http.clone()).await?,
+            ))
         } else {
             let mut parts =
                 Parts::build(&self.config, Arc::new(self.hands.clone()), Arc::new(SystemEntropy))?;
