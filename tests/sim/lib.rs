@@ -15,6 +15,7 @@ pub mod patience;
 pub mod people;
 pub mod process;
 pub mod redis;
+pub mod replicas;
 pub mod scene;
 pub mod slack;
 pub mod smtp;
