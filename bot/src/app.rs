@@ -119,8 +119,12 @@ impl Parts {
             store,
             redis,
             ledger: Arc::new(
-                FileLedger::open(&config.ledger.path, file::Options::default(), clock.now())
-                    .context("[ledger]")?,
+                FileLedger::open(
+                    &config.ledger.path,
+                    file::Options { name: config.ledger.name.clone(), ..file::Options::default() },
+                    clock.now(),
+                )
+                .context("[ledger]")?,
             ),
             pepper,
             body_within: BODY_WITHIN,

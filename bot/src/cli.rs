@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
-use tapdesk_adapters::ledgers::file::{self, OpenIntent};
+use tapdesk_adapters::ledgers::file::{self, Contradiction, OpenIntent};
+use tapdesk_core::ids::LedgerName;
+use tapdesk_core::ledger::Head;
 
 use crate::app::{self, Parts};
 use crate::config::Config;
@@ -42,14 +44,15 @@ enum Command {
 
 #[derive(Subcommand)]
 enum LedgerCommand {
-    /// Check every line of the chain; names the first bad one and lists open intents.
+    /// Check every line of the chain; names the first bad one and lists open intents. Several ledgers, those of replicas
+    /// on one store, are compared as well.
     Verify {
-        /// The ledger's directory, if not the configuration's.
+        /// A ledger's directory, if not the configuration's; may be given for each replica.
         #[arg(long)]
-        path: Option<PathBuf>,
-        /// A head that was kept elsewhere: the ledger has to contain it.
+        path: Vec<PathBuf>,
+        /// A head that was kept elsewhere: the ledger (each its own, in the order of the paths) has to contain it.
         #[arg(long)]
-        head: Option<String>,
+        head: Vec<String>,
     },
 }
 
@@ -84,11 +87,8 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Ledger(LedgerCommand::Verify { path, head }) => {
-            let path = match path {
-                Some(path) => path,
-                None => Config::read(&cli.config)?.ledger.path,
-            };
-            verify(&path, head.as_deref())
+            let paths = if path.is_empty() { vec![Config::read(&cli.config)?.ledger.path] } else { path };
+            verify(&paths, &head)
         }
         Command::Lockdown { switch } => runtime()?.block_on(lockdown(&cli.config, switch)),
     }
@@ -108,16 +108,33 @@ fn serve(path: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(path: &Path, head: Option<&str>) -> anyhow::Result<ExitCode> {
-    let verified = file::verify(path, head)?;
-    say(&format!("{}: {} lines, head {}", path.display(), verified.head.seq, verified.head.hash));
-    for warning in &verified.warnings {
-        say(&format!("warning: {warning}"));
+fn verify(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<ExitCode> {
+    ensure!(
+        heads.is_empty() || heads.len() == paths.len(),
+        "give one --head for each ledger, in the order of the paths"
+    );
+    for (place, path) in paths.iter().enumerate() {
+        let verified = file::verify(path, heads.get(place).map(String::as_str))
+            .with_context(|| path.display().to_string())?;
+        match &verified.head {
+            Some(Head { ledger, seq, hash }) => {
+                say(&format!("{}: ledger {ledger}, {seq} lines, head {hash}", path.display()));
+            }
+            None => say(&format!("{}: no lines", path.display())),
+        }
+        for warning in &verified.warnings {
+            say(&format!("warning: {warning}"));
+        }
+        for intent in &verified.open_intents {
+            say(&describe(intent));
+        }
     }
-    for intent in &verified.open_intents {
-        say(&describe(intent));
+    let contradictions = if paths.len() > 1 { file::compare(paths)? } else { Vec::new() };
+    for Contradiction { request, version, ledgers } in &contradictions {
+        let ledgers: Vec<&str> = ledgers.iter().map(LedgerName::as_str).collect();
+        say(&format!("contradiction: {request} version {} counts in {}", version.0, ledgers.join(" and ")));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if contradictions.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// An intent without an outcome: something that was begun, and nobody wrote down what became of it.

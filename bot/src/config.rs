@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tapdesk_adapters::secret::Secret;
+use tapdesk_core::ids::LedgerName;
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Policy, Route, duration};
 use url::Url;
@@ -124,6 +125,9 @@ pub enum Durability {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
+    /// Its name: replicas that share a store write ledgers of different names.
+    #[serde(default)]
+    pub name: LedgerName,
     /// The directory of its segments.
     pub path: PathBuf,
 }

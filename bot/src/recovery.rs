@@ -2,18 +2,18 @@
 //!
 //! The store names the ledger line that its last commit stands on. A ledger without that line was cut, restored from an
 //! older copy or rewritten: nothing starts on it. Lines whose change never reached the store belong to a tapdesk that was
-//! killed between the two; they are written off here, so that an auditor reads no approval that never counted. An
-//! intent whose change was stored is left to its tasks, which find out what became of it.
+//! killed between the two; they are written off here, so that an auditor reads no approval that never counted. Which
+//! lines its changes stand on, a request says itself, whichever replica wrote them. An intent whose change was stored is
+//! left to its tasks, which find out what became of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tapdesk_adapters::ledgers::file::{self, Entry, VerifyError};
-use tapdesk_core::ids::{RequestId, Version};
+use tapdesk_core::ids::RequestId;
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{PortError, Stored};
-use tapdesk_core::request::State;
 
 use crate::app::Parts;
 use crate::config::Config;
@@ -23,12 +23,15 @@ const IN_FLIGHT: u64 = 1024;
 
 /// Compares the ledger with the store and writes off what never happened.
 pub(crate) async fn recover(config: &Config, parts: &Parts) -> anyhow::Result<()> {
-    let anchor = parts.store.anchor().await.context("[store]")?;
     let head = parts.ledger.head();
-    let restore = "Restore the ledger before starting.";
+    let name = &head.ledger;
+    let anchor = parts.store.anchor(name).await.context("[store]")?;
+    let restore = format!(
+        "Restore the ledger before starting. If another replica writes a ledger named {name}, give this one another ledger.name."
+    );
     ensure!(
         anchor.seq <= head.seq,
-        "the ledger is behind the store: the store names line {} ({}), the ledger ends at line {} ({}). {restore}",
+        "the ledger {name} is behind the store: the store names line {} ({}), the ledger ends at line {} ({}). {restore}",
         anchor.seq,
         anchor.hash,
         head.seq,
@@ -36,7 +39,7 @@ pub(crate) async fn recover(config: &Config, parts: &Parts) -> anyhow::Result<()
     );
     let entries = match file::tail(&config.ledger.path, &anchor, IN_FLIGHT) {
         Err(VerifyError::HeadMissing) => anyhow::bail!(
-            "the ledger was rewritten: the store names line {} ({}), which is not in it. {restore}",
+            "the ledger {name} was rewritten: the store names line {} ({}), which is not in it. {restore}",
             anchor.seq,
             anchor.hash
         ),
@@ -58,6 +61,7 @@ async fn write_off(
     keep_closed: Duration,
 ) -> Result<Vec<Record>, PortError> {
     let now = parts.clock.now();
+    let counts = |stored: &Stored, version, seq| stored.request.footing.has(version, &anchor.ledger, seq);
     // A request that is gone was forgotten, unless that cannot be yet.
     let forgotten = now.saturating_sub(keep_closed).unwrap_or(jiff::Timestamp::MIN);
     let mut requests: BTreeMap<RequestId, Option<Stored>> = BTreeMap::new();
@@ -68,12 +72,10 @@ async fn write_off(
             requests.insert(id.clone(), parts.store.load(id).await?);
         }
         match requests.get(id).and_then(Option::as_ref) {
-            Some(stored) if version > stored.version => lines.push(record.superseded(now)),
             // A look for stray passes died over a deletion. It comes again, and what it finds gone it does not mention.
-            Some(stored) if is_deletion(&record) && !is_covered(&stored.request.state, version) => {
-                lines.push(record.outcome(now, "unknown"));
-            }
-            None if seq > anchor.seq || record.at > forgotten => lines.push(record.superseded(now)),
+            Some(_) if record.is_stray_deletion() => lines.push(record.outcome(now, "unknown")),
+            Some(stored) if !counts(stored, version, seq) => lines.push(record.superseded(now, seq)),
+            None if seq > anchor.seq || record.at > forgotten => lines.push(record.superseded(now, seq)),
             Some(_) | None => {}
         }
     }
@@ -90,13 +92,11 @@ fn unanswered(entries: Vec<Entry>) -> Vec<Entry> {
         };
         match record.phase {
             Phase::Intent | Phase::Event => open.push(entry),
-            Phase::Outcome if record.is_superseding() => {
-                // The newest: older ones of that version were superseded before it was written.
-                if let Some(place) = open.iter().rposition(|open| same(&open.record)) {
-                    open.remove(place);
-                }
-            }
             Phase::Outcome => {
+                if let Some(line) = record.supersedes() {
+                    open.retain(|open| open.seq != line);
+                    continue;
+                }
                 let pass = record.facts.get("pass");
                 open.retain(|open| {
                     let about = open.record.facts.get("pass");
@@ -106,13 +106,4 @@ fn unanswered(entries: Vec<Entry>) -> Vec<Entry> {
         }
     }
     open
-}
-
-fn is_deletion(record: &Record) -> bool {
-    record.phase == Phase::Intent && record.what == "pass.delete"
-}
-
-/// Whether the state itself sees to the intent of that version.
-fn is_covered(state: &State, version: Version) -> bool {
-    matches!(state, State::Revoking { intent, .. } if *intent == version)
 }

@@ -209,7 +209,7 @@ impl FromRequestParts<Arc<Site>> for From {
 
 async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     // The store answers, and the ledger has not fallen behind what the store holds.
-    match admin.desk.store().anchor().await {
+    match admin.desk.store().anchor(&admin.ledger.head().ledger).await {
         Ok(anchor) if admin.ledger.head().seq >= anchor.seq => (StatusCode::OK, "ready\n"),
         Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, "the ledger is behind the store\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),

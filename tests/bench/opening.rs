@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use tapdesk_adapters::stores::embedded::Embedded;
-use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, RequestId, Version};
+use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, LedgerName, RequestId, Version};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::people::Naming;
 use tapdesk_core::ports::{Commit, RequesterCap, Store};
@@ -56,7 +56,7 @@ async fn close(store: Arc<Embedded>, n: u32) -> anyhow::Result<()> {
     let commit = |change: tapdesk_core::request::Change, delivery| Commit {
         request: change.next,
         tasks: change.tasks,
-        head: Head { seq: u64::from(n) + 1, hash: "0".repeat(64) },
+        head: Head { ledger: LedgerName::default(), seq: u64::from(n) + 1, hash: "0".repeat(64) },
         delivery,
         fresh_tries: false,
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tapdesk_adapters::ledgers::file::{Disk, FileLedger, Options, RealDisk, Segment};
-use tapdesk_core::ids::{PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, TaskKey, Try,
@@ -62,9 +62,16 @@ enum Fault {
     Fail,
     /// The call waits until the gate opens, then happens.
     Hold(Gate),
+    /// The call happens, and its caller is told that it failed.
+    LoseAnswer,
 }
 
 impl Faults {
+    /// Every call of the store from now on whose label contains `part` happens, and its caller does not hear of it.
+    pub fn lose_answer(&self, part: &str) {
+        self.plan(part, usize::MAX, Fault::LoseAnswer);
+    }
+
     /// Fails every call from now on whose label contains `part`.
     pub fn fail(&self, part: &str) {
         self.plan(part, usize::MAX, Fault::Fail);
@@ -137,15 +144,17 @@ impl Faults {
         Some(found.fault.clone())
     }
 
-    async fn meet(&self, label: String) -> Result<(), PortError> {
-        let Some(fault) = self.next(&label) else { return Ok(()) };
+    /// `Ok` if the call happens; says whether its caller hears of it.
+    async fn meet(&self, label: String) -> Result<Hears, PortError> {
+        let Some(fault) = self.next(&label) else { return Ok(Hears::All) };
         self.hit.send_modify(|labels| labels.push(label));
         match fault {
             Fault::Fail => Err(PortError::retry("a fault of the story")),
             Fault::Hold(gate) => {
                 gate.wait().await;
-                Ok(())
+                Ok(Hears::All)
             }
+            Fault::LoseAnswer => Ok(Hears::Nothing),
         }
     }
 
@@ -153,6 +162,13 @@ impl Faults {
         let count = lock(&self.count).clone();
         count.map_or(0, |count| count())
     }
+}
+
+/// What a caller hears of its call.
+#[derive(PartialEq, Eq)]
+enum Hears {
+    All,
+    Nothing,
 }
 
 /// A store that fails and dawdles.
@@ -199,8 +215,9 @@ fn line(record: &Record) -> String {
 #[async_trait]
 impl Store for FaultyStore {
     async fn open(&self, commit: Commit, cap: RequesterCap, now: Timestamp) -> Result<Opened, PortError> {
-        self.faults.meet("open".to_owned()).await?;
-        self.inner.open(commit, cap, now).await
+        let hears = self.faults.meet("open".to_owned()).await?;
+        let opened = self.inner.open(commit, cap, now).await?;
+        if hears == Hears::All { Ok(opened) } else { Err(PortError::retry("the answer was lost")) }
     }
 
     async fn load(&self, id: &RequestId) -> Result<Option<Stored>, PortError> {
@@ -209,8 +226,10 @@ impl Store for FaultyStore {
     }
 
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError> {
-        self.faults.meet(format!("commit {}", commit.request.state.name())).await?;
-        self.inner.commit(expected, commit).await
+        let hears = self.faults.meet(format!("commit {}", commit.request.state.name())).await?;
+        let version = self.inner.commit(expected, commit).await?;
+        // A repeat that the caller did not need finds another version.
+        if hears == Hears::All { Ok(version) } else { Err(CommitError::Conflict) }
     }
 
     async fn due(
@@ -263,8 +282,8 @@ impl Store for FaultyStore {
         self.inner.tickets_since(subject, since).await
     }
 
-    async fn anchor(&self) -> Result<Head, PortError> {
-        self.inner.anchor().await
+    async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
+        self.inner.anchor(ledger).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {
@@ -366,7 +385,7 @@ impl Ledger for NoLedger {
     }
 
     fn head(&self) -> Head {
-        Head::empty()
+        Head::empty(LedgerName::default())
     }
 }
 

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
-use tapdesk_core::ids::{ChatName, ChatUser, GroupId, PassId, PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{
+    ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
+};
 use tapdesk_core::ledger::{Head, Record};
 use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
@@ -224,8 +226,8 @@ impl Store for Fused<dyn Store> {
         self.fuse.read(self.port.tickets_since(subject, since)).await
     }
 
-    async fn anchor(&self) -> Result<Head, PortError> {
-        self.fuse.read(self.port.anchor()).await
+    async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
+        self.fuse.read(self.port.anchor(ledger)).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

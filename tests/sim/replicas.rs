@@ -70,7 +70,7 @@ impl Replicas {
         let mut replicas = Vec::new();
         for name in &NAMES[..count] {
             let config = world.files.path().join(format!("{name}.toml"));
-            let ledger = format!("path = \"{}/{name}\"", ledgers.display());
+            let ledger = format!("name = \"{name}\"\npath = \"{}/{name}\"", ledgers.display());
             let text = world.config_text().replace(&format!("path = \"{}\"", ledgers.display()), &ledger);
             ensure!(text.contains(&ledger), "the ledger is configured elsewhere:\n{text}");
             let lease = LEASE.as_secs();
@@ -78,7 +78,7 @@ impl Replicas {
             replicas.push(Replica { config, process: None, said: Vec::new() });
         }
         // Who takes over at the end is one more replica, on the story's own time.
-        world.config.ledger.path = ledgers.join("last");
+        (world.config.ledger.name, world.config.ledger.path) = ("last".parse()?, ledgers.join("last"));
         let mut replicas = Self { world, replicas, balancer: Balancer::start().await? };
         for n in 0..count {
             replicas.start_again(n).await?;

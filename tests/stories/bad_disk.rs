@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use axum::http::StatusCode;
+use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::faulty::{BadDisk, DiskFault, Faults};
 use tapdesk_tests::trouble::NOT_CONFIRMED;
 use tapdesk_tests::world::World;
@@ -108,5 +109,23 @@ async fn an_approval_that_takes_longer_than_two_seconds_to_store_counts_once() -
     ensure!(world.texts() == 1, "{} text messages", world.texts());
     ensure!(world.ledger_says("event", "approval.given")? == 1);
     world.hears(&world.ada, "is approved by Mary Major")?;
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_answer_was_lost_counts_and_is_not_taken_back() -> anyhow::Result<()> {
+    let faults = Faults::default();
+    let world = World::with_faults(&faults).await?;
+    faults.lose_answer("open");
+    faults.lose_answer("commit");
+    let (code, pin) = world.ticket_for_jane().await?;
+    world.jane_gets_her_pass(&code, &pin).await?;
+    world.advance(Duration::from_hours(2)).await?;
+    for what in ["request.received", "approval.given", "pass.shown"] {
+        ensure!(world.ledger_says("event", what)? == 1, "{what} is written more than once");
+    }
+    let lines = ledger_lines(&world.files.path().join("ledger"))?;
+    let taken_back = lines.iter().filter(|line| line["facts"]["result"] == "superseded").count();
+    ensure!(taken_back == 0, "{taken_back} lines were taken back that count");
     world.finish_unread().await
 }

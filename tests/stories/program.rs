@@ -3,6 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use tapdesk_adapters::ledgers::file::{FileLedger, Options};
+use tapdesk_core::ids::{RequestId, Version};
+use tapdesk_core::ledger::{Phase, Record};
+use tapdesk_core::ports::Ledger as _;
+use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::process::run;
 use tapdesk_tests::world::{Setting, World};
 
@@ -60,6 +65,44 @@ async fn ledger_verify_finds_what_was_changed_and_what_was_cut() -> anyhow::Resu
     ensure!(cut.code == Some(1) && cut.err.contains("cut or rewritten"), "{cut:?}");
 
     std::fs::write(&segment, whole)?;
+    world.finish_unread().await
+}
+
+/// Two replicas write a ledger each; what one of them lost to the other must not count in both.
+#[tokio::test(flavor = "multi_thread")]
+async fn ledgers_of_several_replicas_are_verified_together() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.stop_tapdesk().await;
+    let config = world.write_config(|text| text)?;
+    let [one, other] = ["ledger", "other"].map(|name| world.files.path().join(name));
+    let paths = [one.display().to_string(), other.display().to_string()];
+    let verify = ["ledger", "verify", "--path", &paths[0], "--path", &paths[1]];
+
+    let lines = ledger_lines(&one)?;
+    let received =
+        lines.iter().find(|line| line["what"] == "request.received").context("nothing was received")?;
+    let id: RequestId = received["request"].as_str().context("no request")?.parse()?;
+    let now = world.hands.now();
+    let record = Record::new(now, &id, Version::FIRST, Phase::Event, "request.received");
+    let options = Options { name: "replica-2".parse()?, ..Options::default() };
+    let ledger = FileLedger::open(&other, options, now)?;
+    let head = ledger.append(vec![record.clone()]).await?;
+    let said = run(&config, &verify).await?;
+    let contradiction = format!("contradiction: {id} version 1 counts in replica-2 and tapdesk\n");
+    ensure!(said.code == Some(1) && said.out.contains(&contradiction), "{said:?}");
+
+    let head = ledger.append(vec![record.superseded(now, head.seq)]).await?;
+    drop(ledger);
+    let said = run(&config, &verify).await?;
+    ensure!(said.code == Some(0) && !said.out.contains("contradiction"), "{said:?}");
+    ensure!(
+        said.out.contains(": ledger tapdesk, ") && said.out.contains(": ledger replica-2, 2 lines"),
+        "{said:?}"
+    );
+    let said = run(&config, &[&verify[..], &["--head", &head.hash]].concat()).await?;
+    ensure!(said.code == Some(1) && said.err.contains("one --head for each ledger"), "{said:?}");
+    std::fs::remove_dir_all(&other)?;
     world.finish_unread().await
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use reqwest::StatusCode;
 use tapdesk_adapters::ledgers::file::{FileLedger, Options};
-use tapdesk_core::ledger::Record;
+use tapdesk_core::ids::{LedgerName, Version};
+use tapdesk_core::ledger::{Phase, Record};
 use tapdesk_core::ports::Ledger as _;
+use tapdesk_tests::check;
 use tapdesk_tests::wire::Trouble;
 use tapdesk_tests::world::World;
 
@@ -165,7 +167,7 @@ async fn a_ledger_behind_the_store_refuses_to_issue() -> anyhow::Result<()> {
     let lines: Vec<&str> = whole.lines().collect();
     std::fs::write(&segment, lines[..lines.len() - 1].join("\n") + "\n")?;
     let refused = world.start_tapdesk().await.err().context("tapdesk started on a ledger that was cut")?;
-    ensure!(refused.to_string().contains("the ledger is behind the store"), "{refused:#}");
+    ensure!(refused.to_string().contains("the ledger tapdesk is behind the store"), "{refused:#}");
 
     // Another history, as long as the real one and a proper chain in itself.
     std::fs::write(&segment, lines[..lines.len() - 3].join("\n") + "\n")?;
@@ -174,7 +176,7 @@ async fn a_ledger_behind_the_store_refuses_to_issue() -> anyhow::Result<()> {
     forged.append((0..9).map(|_| Record::service(now, "nothing.happened")).collect()).await?;
     drop(forged);
     let refused = world.start_tapdesk().await.err().context("tapdesk started on a rewritten ledger")?;
-    ensure!(refused.to_string().contains("the ledger was rewritten"), "{refused:#}");
+    ensure!(refused.to_string().contains("the ledger tapdesk was rewritten"), "{refused:#}");
 
     std::fs::write(&segment, whole)?;
     world.start_tapdesk().await?;
@@ -182,4 +184,49 @@ async fn a_ledger_behind_the_store_refuses_to_issue() -> anyhow::Result<()> {
     world.advance(Duration::from_hours(1)).await?;
     world.everybody_reads();
     world.finish().await
+}
+
+/// Both wrote their line and one change won; the loser died before it could say that its line does not count.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_race_that_was_lost_and_never_taken_back_is_taken_back_at_the_start() -> anyhow::Result<()>
+{
+    let mut world = World::start().await?;
+    world.ticket_for_jane().await?;
+    world.stop_tapdesk().await;
+    let ledger = world.files.path().join("ledger");
+    let lines = check::ledger_lines(&ledger)?;
+    let won = lines.iter().find(|line| line["what"] == "approval.given").context("no approval")?;
+    let (id, version) = (won["request"].as_str().context("no request")?.parse()?, won["version"].as_u64());
+    let version = Version(version.context("no version")?);
+    let now = world.hands.now();
+    let lost =
+        Record::new(now, &id, version, Phase::Event, "approval.given").by(world.otto.person.id().parse()?);
+    let open = FileLedger::open(&ledger, Options::default(), now)?;
+    let head = open.append(vec![lost]).await?;
+    drop(open);
+
+    world.start_tapdesk().await?;
+    let lines = check::ledger_lines(&ledger)?;
+    let taken_back: Vec<_> = lines
+        .iter()
+        .filter(|line| line["facts"]["result"] == "superseded")
+        .map(|line| &line["facts"]["line"])
+        .collect();
+    ensure!(taken_back == [&head.seq.to_string()], "{taken_back:?}");
+    world.everybody_reads();
+    world.advance(Duration::from_hours(1)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_begun_under_another_name_is_not_gone_on_with() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    let renamed =
+        world.restart_configured(|config| config.ledger.name = "replica-2".parse().unwrap_or_default());
+    let refused = format!("{:#}", renamed.await.err().context("tapdesk went on under another name")?);
+    ensure!(refused.contains("is named tapdesk, not replica-2: set ledger.name to tapdesk"), "{refused}");
+    world.restart_configured(|config| config.ledger.name = LedgerName::default()).await?;
+    world.finish_unread().await
 }

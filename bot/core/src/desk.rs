@@ -184,29 +184,30 @@ impl Desk {
                 return Err(Refusal::Moot.into());
             }
             let now = self.now();
-            let change = request.apply(event.clone(), now, version.next())?;
+            let mut change = request.apply(event.clone(), now, version.next())?;
             let head = self.ports.ledger.append(change.records.clone()).await?;
+            change.next.footing.add(version.next(), &head, change.records.len());
             let brings_tasks = !change.tasks.is_empty();
             let commit = Commit {
                 request: change.next.clone(),
                 tasks: change.tasks,
-                head,
+                head: head.clone(),
                 delivery: delivery.cloned(),
                 fresh_tries: change.fresh_tries,
             };
-            let error = match self.ports.store.commit(version, commit).await {
-                Ok(version) => {
-                    if brings_tasks {
-                        (self.ports.tasks_added)();
-                    }
-                    log_step(&request, &change.next, version);
-                    return Ok(Stored { request: change.next, version });
-                }
-                Err(error) => error,
+            let error = self.ports.store.commit(version, commit).await.err();
+            let is_stored = match &error {
+                None => true,
+                Some(_) => self.is_stored_after_all(id, version.next(), &head, &change.records).await?,
             };
-            // The lines are in the ledger and the change is not in the store: say so, or an auditor would read
-            // an approval that never counted.
-            self.supersede(&change.records, now).await?;
+            if is_stored {
+                if brings_tasks {
+                    (self.ports.tasks_added)();
+                }
+                log_step(&request, &change.next, version.next());
+                return Ok(Stored { request: change.next, version: version.next() });
+            }
+            let Some(error) = error else { continue };
             match error {
                 CommitError::Conflict => {}
                 CommitError::Seen => return Err(Stopped::Seen),
@@ -217,12 +218,36 @@ impl Desk {
         Err(PortError::retry("the request changes too fast").into())
     }
 
-    /// Writes down that records whose commit did not happen do not count. An outcome stays: it is what Graph did, and
-    /// no lost race undoes it.
-    async fn supersede(&self, records: &[Record], now: Timestamp) -> Result<(), PortError> {
-        let counted = records.iter().filter(|record| record.phase != Phase::Outcome);
-        let lines = counted.map(|record| record.superseded(now)).collect();
-        self.ports.ledger.append(lines).await.map(drop)
+    /// The lines of a change are in the ledger and the store reported an error: is the change in the store? If not, the
+    /// ledger is told that they do not count, or an auditor would read an approval that never was one. If nobody can
+    /// tell, the lines stay as they are, and the next start will know. An outcome stays in any case: it is what Graph
+    /// did, and no lost race undoes it.
+    async fn is_stored_after_all(
+        &self,
+        id: &RequestId,
+        version: Version,
+        head: &Head,
+        records: &[Record],
+    ) -> Result<bool, PortError> {
+        if records.is_empty() {
+            return Ok(false);
+        }
+        let stored = match self.ports.store.load(id).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(request.id = %id, error = &error as &dyn std::error::Error, "whether a change was stored is not known");
+                return Ok(false);
+            }
+        };
+        if stored.is_some_and(|stored| stored.request.footing.has(version, &head.ledger, head.seq)) {
+            return Ok(true);
+        }
+        let now = self.now();
+        let first = (head.seq + 1).saturating_sub(records.len() as u64);
+        let numbered = (first..).zip(records).filter(|(_, record)| record.phase != Phase::Outcome);
+        let lines = numbered.map(|(seq, record)| record.superseded(now, seq)).collect();
+        self.ports.ledger.append(lines).await?;
+        Ok(false)
     }
 
     /// Writes one line about a request outside a change: an outcome, or the intent of a clean-up.

@@ -171,6 +171,57 @@ text_id!(
     WorkerId
 );
 
+/// The name of a ledger: 1 to 32 lower-case letters, digits and dashes. Each replica writes one of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LedgerName(String);
+
+impl LedgerName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LedgerName {
+    fn default() -> Self {
+        Self("tapdesk".to_owned())
+    }
+}
+
+impl FromStr for LedgerName {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (1..=32).contains(&text.len()) && text.bytes().all(is_plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAnId { expected: "the name of a ledger (1 to 32 of a-z, 0-9 and -)" })
+        }
+    }
+}
+
+impl TryFrom<String> for LedgerName {
+    type Error = NotAnId;
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        text.parse()
+    }
+}
+
+impl From<LedgerName> for String {
+    fn from(name: LedgerName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for LedgerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A chat account: unique within its chat and workspace, worth nothing as an identity by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChatUser {

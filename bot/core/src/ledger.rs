@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PersonId, RequestId, Version};
+use crate::ids::{LedgerName, PersonId, RequestId, Version};
 
 /// The result of an intent whose change was never stored.
 const SUPERSEDED: &str = "superseded";
 
-/// The last durable line of the ledger.
+/// The last durable line of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
+    /// Which ledger.
+    pub ledger: LedgerName,
     /// Its number; 0 is the empty ledger.
     pub seq: u64,
     /// Its chain hash in hex; 64 zeros for the empty ledger.
@@ -25,8 +27,29 @@ pub struct Head {
 impl Head {
     /// The head of a ledger without lines.
     #[must_use]
-    pub fn empty() -> Self {
-        Self { seq: 0, hash: "0".repeat(64) }
+    pub fn empty(ledger: LedgerName) -> Self {
+        Self { ledger, seq: 0, hash: "0".repeat(64) }
+    }
+}
+
+/// Which ledger lines the changes of a request stand on. What else was written about one of its versions belongs to a
+/// change that was never stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Footing(BTreeMap<LedgerName, Vec<(Version, u64, u64)>>);
+
+impl Footing {
+    /// The change to `version` stands on the last `lines` lines up to `head`.
+    pub fn add(&mut self, version: Version, head: &Head, lines: usize) {
+        let before = head.seq.saturating_sub(lines as u64);
+        self.0.entry(head.ledger.clone()).or_default().push((version, before + 1, head.seq));
+    }
+
+    /// Whether the change to `version` stands on that line.
+    #[must_use]
+    pub fn has(&self, version: Version, ledger: &LedgerName, seq: u64) -> bool {
+        let steps = self.0.get(ledger).map_or(&[][..], Vec::as_slice);
+        steps.iter().any(|(step, first, last)| *step == version && (*first..=*last).contains(&seq))
     }
 }
 
@@ -91,10 +114,10 @@ impl Record {
         }
     }
 
-    /// The line which says that this one does not count: the change that it belongs to was never stored.
+    /// The line which says that this one, with that number, does not count: its change was never stored.
     #[must_use]
-    pub fn superseded(&self, now: Timestamp) -> Self {
-        self.outcome(now, SUPERSEDED)
+    pub fn superseded(&self, now: Timestamp, seq: u64) -> Self {
+        self.outcome(now, SUPERSEDED).with("line", seq)
     }
 
     /// The line which says what became of this one.
@@ -103,10 +126,17 @@ impl Record {
         Self { at: now, phase: Phase::Outcome, ..self.clone() }.with("result", result)
     }
 
-    /// Whether it says that another line does not count.
+    /// The number of the line that does not count, if it says so of one.
     #[must_use]
-    pub fn is_superseding(&self) -> bool {
-        self.phase == Phase::Outcome && self.facts.get("result").is_some_and(|result| result == SUPERSEDED)
+    pub fn supersedes(&self) -> Option<u64> {
+        let is_superseding = self.facts.get("result").is_some_and(|result| result == SUPERSEDED);
+        self.facts.get("line").filter(|_| is_superseding)?.parse().ok()
+    }
+
+    /// Whether it is the intent to delete a pass that no state names: it belongs to no change, and says why.
+    #[must_use]
+    pub fn is_stray_deletion(&self) -> bool {
+        self.phase == Phase::Intent && self.what == "pass.delete" && self.facts.contains_key("why")
     }
 
     /// The same line with the person who caused it.

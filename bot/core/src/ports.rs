@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
-use crate::ids::{ChatName, ChatUser, DeliveryId, GroupId, PassId, PersonId, RequestId, Version, WorkerId};
+use crate::ids::{
+    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
+};
 use crate::ledger::{Head, Record};
 use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, Person, Privileges};
@@ -343,7 +345,7 @@ pub enum CommitError {
     /// The commit binds a subject who has another open request.
     #[error("the subject already has an open request")]
     SubjectBusy(RequestId),
-    /// The store failed; nothing of the commit is there.
+    /// The store failed. Over a network the commit may be there all the same: only a look at the request tells.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -398,7 +400,8 @@ pub trait Store: Send + Sync {
     async fn open(&self, commit: Commit, cap: RequesterCap, now: Timestamp) -> Result<Opened, PortError>;
     /// The request and its version.
     async fn load(&self, id: &RequestId) -> Result<Option<Stored>, PortError>;
-    /// All or nothing; returns the new version.
+    /// All or nothing; returns the new version. A change whose answer was lost may be told `Conflict` or `Seen` by itself:
+    /// the request's footing tells.
     async fn commit(&self, expected: Version, commit: Commit) -> Result<Version, CommitError>;
     /// Leases up to `most` due tasks, oldest first, for `lease`.
     async fn due(
@@ -424,8 +427,8 @@ pub trait Store: Send + Sync {
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError>;
     /// How many tickets were opened for the subject since `since`.
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError>;
-    /// The ledger head that the last commit named.
-    async fn anchor(&self) -> Result<Head, PortError>;
+    /// The newest head of that ledger that a commit named.
+    async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError>;
     /// Whether issuing is locked down, and since when.
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError>;
     /// Locks issuing down since the given time, or lifts the lockdown.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
+use crate::ledger::Footing;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
@@ -54,6 +55,8 @@ pub struct Request {
     pub reason: String,
     /// The approval cards that were posted.
     pub posted: Vec<Posted>,
+    /// Which ledger lines its changes stand on.
+    pub footing: Footing,
     /// Where it stands.
     pub state: State,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tapdesk_core::ids::{PersonId, RequestId, Version};
+use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version};
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ticket::sha256_hex;
 
@@ -27,6 +27,7 @@ pub(super) struct Line {
     pub(super) facts: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hash: Option<String>,
+    pub(super) ledger: LedgerName,
     pub(super) phase: Phase,
     pub(super) prev: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +45,7 @@ pub(super) fn write(record: Record, head: &Head) -> Result<(Vec<u8>, Head), Stri
         by: record.by,
         facts: record.facts,
         hash: None,
+        ledger: head.ledger.clone(),
         phase: record.phase,
         prev: head.hash.clone(),
         request: record.request,
@@ -58,25 +60,27 @@ pub(super) fn write(record: Record, head: &Head) -> Result<(Vec<u8>, Head), Stri
     if bytes.len() > LONGEST {
         return Err(format!("a line of {} bytes is too long", bytes.len()));
     }
-    Ok((bytes, Head { seq: line.seq, hash }))
+    Ok((bytes, Head { ledger: line.ledger, seq: line.seq, hash }))
 }
 
 /// Where a reader stands in the chain.
 #[derive(Debug, Clone)]
 pub(super) struct Chain {
-    /// The line before; `None` where the reader starts in the middle and has to believe the first line.
+    /// The line before, if one was read.
     before: Option<Head>,
+    /// Where the reader starts in the middle it has to believe the first line.
+    from_the_start: bool,
 }
 
 impl Chain {
     /// From the first line on.
     pub(super) fn from_the_start() -> Self {
-        Self { before: Some(Head::empty()) }
+        Self { before: None, from_the_start: true }
     }
 
     /// From any line on.
     pub(super) fn from_the_middle() -> Self {
-        Self { before: None }
+        Self { before: None, from_the_start: false }
     }
 
     /// The last line that was read.
@@ -96,7 +100,15 @@ impl Chain {
         if hash(&bare)? != stated {
             return Err("its hash is not the hash of its content".to_owned());
         }
-        if let Some(before) = &self.before {
+        let start = || self.from_the_start.then(|| Head::empty(line.ledger.clone()));
+        if let Some(before) = self.before.clone().or_else(start) {
+            if line.ledger != before.ledger {
+                return Err(format!(
+                    "it is a line of ledger {:?}, not {:?}",
+                    line.ledger.as_str(),
+                    before.ledger.as_str()
+                ));
+            }
             if line.seq != before.seq + 1 {
                 return Err(format!("its seq is {} after {}", line.seq, before.seq));
             }
@@ -104,7 +116,7 @@ impl Chain {
                 return Err("its prev is not the hash of the line before".to_owned());
             }
         }
-        self.before = Some(Head { seq: line.seq, hash: stated });
+        self.before = Some(Head { ledger: line.ledger.clone(), seq: line.seq, hash: stated });
         Ok(line)
     }
 }

@@ -3,6 +3,7 @@
 //! One thread appends, so that many requests share one sync. A line is there for good when `append` returns; an
 //! append that failed has left nothing behind, or the ledger refuses every further one.
 
+mod compare;
 mod disk;
 mod line;
 mod segment;
@@ -19,10 +20,12 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tapdesk_core::ids::LedgerName;
 use tapdesk_core::ledger::{Head, Record};
 use tapdesk_core::ports::{Ledger, PortError};
 use tokio::sync::{mpsc, oneshot};
 
+pub use compare::{Contradiction, compare};
 pub use disk::{Disk, RealDisk, Segment};
 pub use tail::{Entry, tail};
 pub use verify::{OpenIntent, Verified, VerifyError, verify};
@@ -37,6 +40,8 @@ const QUEUE: usize = 1024;
 
 /// How a ledger is kept.
 pub struct Options {
+    /// Its name, which every line carries.
+    pub name: LedgerName,
     /// A segment that has grown to so many bytes gets a successor.
     pub segment_bytes: u64,
     /// What it is written to.
@@ -45,7 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, disk: Arc::new(RealDisk) }
+        Self { name: LedgerName::default(), segment_bytes: 16 << 20, disk: Arc::new(RealDisk) }
     }
 }
 
@@ -55,6 +60,18 @@ pub enum OpenError {
     /// Another process writes it.
     #[error("another tapdesk writes the ledger in {0}; stop it first")]
     Busy(PathBuf),
+    /// It was begun under another name.
+    #[error(
+        "the ledger in {dir} is named {found}, not {wanted}: set ledger.name to {found}, or name another directory"
+    )]
+    Named {
+        /// Where it is.
+        dir: PathBuf,
+        /// The name that its lines carry.
+        found: LedgerName,
+        /// The name that the configuration gives it.
+        wanted: LedgerName,
+    },
     /// It cannot be read or written.
     #[error("the ledger {0} cannot be opened")]
     Io(PathBuf, #[source] io::Error),
@@ -86,10 +103,7 @@ impl FileLedger {
         if cut > 0 {
             tracing::warn!(ledger.bytes = cut, "the last line of the ledger had no end and was cut off");
             let repaired = Record::service(now, "ledger.repaired").with("bytes", cut);
-            pen.write(vec![vec![repaired]])
-                .pop()
-                .unwrap_or_else(|| Ok(Head::empty()))
-                .map_err(OpenError::NotRecorded)?;
+            pen.write(vec![vec![repaired]]).pop().transpose().map_err(OpenError::NotRecorded)?;
         }
         let head = Arc::clone(&pen.head);
         let (jobs, queue) = mpsc::channel(QUEUE);
@@ -178,10 +192,14 @@ impl Pen {
         } else {
             end_of(&dir, number).map_err(OpenError::Damaged)?
         };
-        let head = match &end.head {
-            Some(head) => head.clone(),
+        let head = match end.head {
+            Some(head) => Some(head),
             None => head_before(&dir, number).map_err(OpenError::Damaged)?,
         };
+        let head = head.unwrap_or_else(|| Head::empty(options.name.clone()));
+        if head.ledger != options.name {
+            return Err(OpenError::Named { dir, found: head.ledger, wanted: options.name });
+        }
         let mut file = options.disk.open(&segment::path(&dir, number)).map_err(failed)?;
         if end.unfinished > 0 {
             file.truncate(end.length).map_err(failed)?;
@@ -305,12 +323,12 @@ fn end_of(dir: &Path, number: u32) -> Result<End, VerifyError> {
 }
 
 /// The last line of the segments before one that has none: a service died right after it had turned over.
-fn head_before(dir: &Path, number: u32) -> Result<Head, VerifyError> {
+fn head_before(dir: &Path, number: u32) -> Result<Option<Head>, VerifyError> {
     if number <= 1 {
-        return Ok(Head::empty());
+        return Ok(None);
     }
     let end = end_of(dir, number - 1)?;
-    end.head.filter(|_| end.unfinished == 0).ok_or_else(|| VerifyError::Wrong {
+    end.head.filter(|_| end.unfinished == 0).map(Some).ok_or_else(|| VerifyError::Wrong {
         segment: segment::name(number - 1),
         line: 1,
         reason: "it does not end with a whole line, and a segment follows".to_owned(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tapdesk_core::ids::{RequestId, Version};
+use tapdesk_core::ids::{LedgerName, RequestId, Version};
 use tapdesk_core::ledger::{Head, Phase};
 
 use super::line::{Chain, Line};
@@ -23,8 +23,8 @@ const BACKWARDS: Duration = Duration::from_secs(10);
 pub struct Verified {
     /// How many lines.
     pub lines: u64,
-    /// The last line.
-    pub head: Head,
+    /// The last line, if there is one.
+    pub head: Option<Head>,
     /// Intents without an outcome, oldest first.
     pub open_intents: Vec<OpenIntent>,
     /// What is odd without being wrong, as `segment:line: text`.
@@ -104,7 +104,7 @@ impl<'h> Audit<'h> {
         Self {
             chain: Chain::from_the_start(),
             wanted,
-            found: wanted.is_none_or(|hash| hash == Head::empty().hash),
+            found: wanted.is_none_or(|hash| hash == Head::empty(LedgerName::default()).hash),
             lines: 0,
             latest: None,
             intents: BTreeMap::new(),
@@ -180,7 +180,7 @@ impl<'h> Audit<'h> {
         }
         let mut open_intents: Vec<OpenIntent> = self.intents.into_values().flatten().collect();
         open_intents.sort_by_key(|intent| intent.seq);
-        let head = self.chain.head().cloned().unwrap_or_else(Head::empty);
+        let head = self.chain.head().cloned();
         Ok(Verified { lines: self.lines, head, open_intents, warnings: self.warnings })
     }
 }

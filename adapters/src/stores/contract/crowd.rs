@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tapdesk_core::ids::Version;
+use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, Store, TaskKey, Try};
 use tapdesk_core::request::{Request, Whom};
 use tapdesk_core::task::{NewTask, Task};
@@ -155,7 +155,7 @@ async fn check(store: &dyn Store, promised: &[Promised]) {
     tasks.sort();
     assert_eq!(leased, tasks, "each task is leased to one worker, and none is lost");
     let newest = promised.iter().map(|one| one.newest).max().unwrap_or_default();
-    assert_eq!(store.anchor().await.unwrap().seq, newest);
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap().seq, newest);
 }
 
 fn number(request: &Request) -> u32 {

@@ -50,6 +50,7 @@ macro_rules! store_contract {
             the_next_due_time_counts_leases_too,
             tickets_are_counted_per_subject_and_time,
             the_anchor_never_moves_backwards,
+            each_ledger_has_its_own_anchor,
             a_lockdown_is_remembered_until_it_is_lifted,
             closed_requests_are_forgotten_with_everything_that_finds_them,
             a_closed_request_with_work_left_is_not_forgotten,

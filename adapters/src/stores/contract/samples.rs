@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, PersonId, PromptId, RequestId, RuleName, WorkerId};
-use tapdesk_core::ledger::Head;
+use tapdesk_core::ids::{
+    ChatName, ChatUser, DeliveryId, LedgerName, PersonId, PromptId, RequestId, RuleName, WorkerId,
+};
+use tapdesk_core::ledger::{Footing, Head};
 use tapdesk_core::pass::PassWish;
 use tapdesk_core::people::{Human, Naming};
 use tapdesk_core::policy::Route;
@@ -73,7 +75,13 @@ pub fn worker(name: &str) -> WorkerId {
 /// The head of a ledger with so many lines.
 #[must_use]
 pub fn head(seq: u64) -> Head {
-    Head { seq, hash: format!("{seq:064x}") }
+    head_of(&LedgerName::default(), seq)
+}
+
+/// The head of a certain ledger.
+#[must_use]
+pub fn head_of(ledger: &LedgerName, seq: u64) -> Head {
+    Head { ledger: ledger.clone(), seq, hash: format!("{seq:064x}") }
 }
 
 /// A request that was just received, from the first account.
@@ -86,6 +94,7 @@ pub fn received(n: u32) -> Request {
         subject: Naming::Address(format!("subject{n}@contoso.example")),
         reason: "lost phone\n\"really\"".to_owned(),
         posted: Vec::new(),
+        footing: Footing::default(),
         state: State::Received,
     }
 }
@@ -129,7 +138,7 @@ pub fn closed(request: &Request, closed: Timestamp) -> Request {
 /// A commit of nothing but the request.
 #[must_use]
 pub fn commit(request: Request) -> Commit {
-    Commit { request, tasks: Vec::new(), head: Head::empty(), delivery: None, fresh_tries: false }
+    Commit { request, tasks: Vec::new(), head: head(0), delivery: None, fresh_tries: false }
 }
 
 /// The same commit with a task.

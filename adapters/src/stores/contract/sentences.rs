@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tapdesk_core::ids::Version;
-use tapdesk_core::ledger::Head;
+use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
 use tapdesk_core::request::{Request, Whom};
 
 use super::samples::{
-    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, id, noticed, person,
-    received, token, with_task, worker,
+    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, head_of, id, noticed,
+    person, received, token, with_task, worker,
 };
 
 /// What a contract is checked on.
@@ -114,7 +113,7 @@ pub async fn a_refused_commit_leaves_nothing_behind(store: Any) {
         Commit { head: head(9), ..with_task(by_delivery(commit(claimable(1, 10, 5, at(0))), 2), at(0)) };
     store.commit(Version(7), lost).await.unwrap_err();
     assert_eq!(store.next_due().await.unwrap(), None);
-    assert_eq!(store.anchor().await.unwrap(), Head::empty());
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(0));
     assert_eq!(store.find_code(&code(5)).await.unwrap(), None);
     store.commit(Version::FIRST, by_delivery(commit(received(1)), 2)).await.unwrap();
 }
@@ -319,13 +318,25 @@ pub async fn tickets_are_counted_per_subject_and_time(store: Any) {
 
 /// Commits may arrive in another order than their records were written.
 pub async fn the_anchor_never_moves_backwards(store: Any) {
-    assert_eq!(store.anchor().await.unwrap(), Head::empty());
+    let ledger = LedgerName::default();
+    assert_eq!(store.anchor(&ledger).await.unwrap(), head(0));
     open(&store, Commit { head: head(5), ..commit(received(1)) }).await;
-    assert_eq!(store.anchor().await.unwrap(), head(5));
+    assert_eq!(store.anchor(&ledger).await.unwrap(), head(5));
     store.commit(Version::FIRST, Commit { head: head(3), ..commit(received(1)) }).await.unwrap();
-    assert_eq!(store.anchor().await.unwrap(), head(5));
+    assert_eq!(store.anchor(&ledger).await.unwrap(), head(5));
     store.commit(Version(2), Commit { head: head(8), ..commit(received(1)) }).await.unwrap();
-    assert_eq!(store.anchor().await.unwrap(), head(8));
+    assert_eq!(store.anchor(&ledger).await.unwrap(), head(8));
+}
+
+/// Replicas write ledgers of their own, one longer than the other.
+pub async fn each_ledger_has_its_own_anchor(store: Any) {
+    let [one, other]: [LedgerName; 2] = ["replica-1", "replica-2"].map(|name| name.parse().unwrap());
+    open(&store, Commit { head: head_of(&one, 9), ..commit(received(1)) }).await;
+    let change = Commit { head: head_of(&other, 2), ..commit(received(1)) };
+    store.commit(Version::FIRST, change).await.unwrap();
+    assert_eq!(store.anchor(&one).await.unwrap(), head_of(&one, 9));
+    assert_eq!(store.anchor(&other).await.unwrap(), head_of(&other, 2));
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(0));
 }
 
 /// On until it is lifted.

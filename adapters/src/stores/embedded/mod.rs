@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::backends::FileBackend;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend};
-use tapdesk_core::ids::{PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, TaskKey, Try,
@@ -230,11 +230,12 @@ impl Store for Embedded {
         .await
     }
 
-    async fn anchor(&self) -> Result<Head, PortError> {
-        self.read(|transaction| {
+    async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
+        let ledger = ledger.clone();
+        self.read(move |transaction| {
             let meta = transaction.open_table(tables::META)?;
-            let anchor = meta.get("anchor")?;
-            anchor.map_or_else(|| Ok(Head::empty()), |value| tables::decode(value.value().as_bytes()))
+            let anchor = meta.get(verbs::anchor_key(&ledger).as_str())?;
+            anchor.map_or_else(|| Ok(Head::empty(ledger)), |value| tables::decode(value.value().as_bytes()))
         })
         .await
     }

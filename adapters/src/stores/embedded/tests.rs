@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use tapdesk_core::ids::Version;
+use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{Commit, Opened, PortError, Store};
 use tapdesk_core::request::Whom;
 
@@ -194,7 +194,7 @@ async fn check_survivors(store: &Embedded, promised: &BTreeSet<u32>) {
     let owners: BTreeSet<_> = tasks.into_iter().map(|task| task.key.request).collect();
     assert_eq!(owners, found);
     let last = u64::try_from(found.len()).unwrap().saturating_sub(1);
-    assert_eq!(store.anchor().await.unwrap().seq, last);
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap().seq, last);
     for id in &found {
         assert_eq!(store.load(id).await.unwrap().unwrap().version, Version::FIRST);
     }
@@ -258,7 +258,7 @@ async fn after_a_failed_sync_nothing_is_promised_until_a_restart() {
     store.set_lockdown(Some(at(0))).await.unwrap_err();
     disk.mend();
     store.set_lockdown(Some(at(0))).await.unwrap_err();
-    assert!(matches!(store.anchor().await, Err(PortError::Retry { .. })));
+    assert!(matches!(store.anchor(&LedgerName::default()).await, Err(PortError::Retry { .. })));
     drop(store);
     disk.store().unwrap().set_lockdown(Some(at(0))).await.unwrap();
 }
@@ -278,7 +278,7 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(store.load(&id(1)).await.unwrap().unwrap().request, noticed(1, 10, 5, 6));
     assert_eq!(store.find_code(&code(5)).await.unwrap(), Some(id(1)));
     assert_eq!(store.next_due().await.unwrap(), Some(at(9)));
-    assert_eq!(store.anchor().await.unwrap(), head(4));
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(4));
     assert_eq!(store.lockdown().await.unwrap(), Some(at(3)));
     let again = store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
     assert_eq!(again, Opened::Seen(id(1)));

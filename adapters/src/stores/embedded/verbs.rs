@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::ReadableTable;
-use tapdesk_core::ids::{RequestId, Version, WorkerId};
+use tapdesk_core::ids::{LedgerName, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, TRY_LEASE, TaskKey, Try,
@@ -249,7 +249,7 @@ fn put(
         open.deliveries_of.insert((id.as_str(), delivery.as_str()), ())?;
     }
     if let Some(head) = head {
-        open.meta.insert("anchor", head.as_str())?;
+        open.meta.insert(anchor_key(&commit.head.ledger).as_str(), head.as_str())?;
     }
     if commit.fresh_tries {
         open.tries.remove(id.as_str())?;
@@ -267,10 +267,15 @@ fn tasks_of(commit: &Commit) -> Result<Vec<(u16, Nanos, Vec<u8>)>, Fault> {
     Ok(tasks)
 }
 
+/// Where the newest head of a ledger is kept.
+pub(super) fn anchor_key(ledger: &LedgerName) -> String {
+    format!("anchor:{ledger}")
+}
+
 /// The head to keep, unless the one that is kept is as new: commits may arrive in another order than their records.
 fn newer_head(tables: &Tables<'_>, head: &Head) -> Result<Option<String>, Fault> {
-    let kept: Option<Head> =
-        tables.meta.get("anchor")?.map(|value| decode(value.value().as_bytes())).transpose()?;
+    let kept = tables.meta.get(anchor_key(&head.ledger).as_str())?;
+    let kept: Option<Head> = kept.map(|value| decode(value.value().as_bytes())).transpose()?;
     if kept.is_some_and(|kept| kept.seq >= head.seq) {
         return Ok(None);
     }

@@ -22,7 +22,7 @@ use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, Script};
-use tapdesk_core::ids::{PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
@@ -337,16 +337,16 @@ impl Store for Redis {
         Ok(u32::try_from(holders.len()).unwrap_or(u32::MAX))
     }
 
-    async fn anchor(&self) -> Result<Head, PortError> {
+    async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
         let mut pipe = redis::pipe();
         for shard in Shard::all() {
-            pipe.cmd("HGET").arg(self.keys.meta(shard)).arg("head");
+            pipe.cmd("HGET").arg(self.keys.meta(shard)).arg(format!("head:{ledger}"));
         }
         let heads: Vec<Option<String>> = self.ask_pipe(&pipe).await?;
         let heads: Result<Vec<Head>, _> =
             heads.iter().flatten().map(|head| serde_json::from_str(head)).collect();
         let newest = heads.map_err(fault::unreadable)?.into_iter().max_by_key(|head| head.seq);
-        Ok(newest.unwrap_or_else(Head::empty))
+        Ok(newest.unwrap_or_else(|| Head::empty(ledger.clone())))
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

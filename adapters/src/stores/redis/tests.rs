@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tapdesk_core::ids::Version;
+use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{Commit, CommitError, Opened, PortError, Store, Try};
 use tapdesk_core::request::Whom;
 
@@ -81,7 +81,7 @@ async fn check_filled(store: &Redis) {
     assert_eq!(store.find_code(&code(5)).await.unwrap(), Some(id(1)));
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(1)]);
     assert_eq!(store.next_due().await.unwrap(), Some(at(9)));
-    assert_eq!(store.anchor().await.unwrap(), head(4));
+    assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(4));
     assert_eq!(store.lockdown().await.unwrap(), Some(at(3)));
     let again = store.open(by_delivery(commit(received(2)), 1), NO_CAP, at(0)).await.unwrap();
     assert_eq!(again, Opened::Seen(id(1)));

@@ -49,6 +49,7 @@ struct Args {
     fresh: &'static str,
     head_number: String,
     head: String,
+    ledger: String,
     places: String,
     rows: String,
     channel: String,
@@ -126,6 +127,7 @@ impl Redis {
             fresh: if commit.fresh_tries { "1" } else { "0" },
             head_number: format!("{:020}", commit.head.seq),
             head: json(serde_json::to_string(&commit.head))?,
+            ledger: commit.head.ledger.to_string(),
             places: json(serde_json::to_string(&names))?,
             rows: json(serde_json::to_string(&rows))?,
             channel: self.keys.channel(),
@@ -186,6 +188,7 @@ impl Redis {
             fresh,
             head_number,
             head,
+            ledger,
             places,
             rows,
             channel,
@@ -207,6 +210,7 @@ impl Redis {
             rows,
             channel,
             delivery,
+            ledger,
         ];
         let keys = self.keys.request(write.id.as_str());
         let answer: Vec<String> = match self.try_run(&scripts::PUT, &keys, &args).await {

@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 
 use crate::desk::{Desk, Stopped};
-use crate::ids::{RequestId, Version};
+use crate::ids::{PassId, PersonId, RequestId, Version};
+use crate::ledger::Phase;
 use crate::pass::{NewPass, Passcode};
 use crate::ports::{CreateError, Decline, PIN_TRIES, PortError, Stored, Try};
 use crate::request::{Claim, Ending, Event, Goal, Grant, Made, REPORT_TRIES, Refusal, SETTLE_AFTER, State};
@@ -280,8 +281,16 @@ impl Desk {
                 let lifetime_minutes = meta.lifetime.as_secs() / 60;
                 let (ends_at, one_time) = (meta.ends_at(), meta.one_time);
                 let made = Made { id: meta.id, issued_at: self.now(), ends_at, client };
-                // If this cannot be written down, nobody gets to see the pass: it is swept up as a stray one.
-                let after = self.change_while(id, &still, Event::Created(made)).await?;
+                let pass = made.id.clone();
+                let after = match self.change_while(id, &still, Event::Created(made)).await {
+                    // The store lost the request, and every task that would find the pass.
+                    Err(Stopped::Gone) => {
+                        self.disown(id, attempt.intent, subject, &pass).await?;
+                        return Err(Stopped::Gone);
+                    }
+                    // If this cannot be written down, nobody gets to see the pass: it is swept up as a stray one.
+                    written => written?,
+                };
                 return Ok(match after.request.state {
                     State::Issued { grant, .. } => {
                         let upn = grant.case.subject.upn;
@@ -316,6 +325,20 @@ impl Desk {
                 Ok(ClaimAnswer::Unavailable(LATER))
             }
         }
+    }
+
+    /// Deletes the pass of a request that the store does not know any more.
+    async fn disown(
+        &self,
+        id: &RequestId,
+        intent: Version,
+        of: PersonId,
+        pass: &PassId,
+    ) -> Result<(), PortError> {
+        tracing::error!(request.id = %id, "the store lost a request while its pass was made: the pass is deleted");
+        let facts = [("result", "created"), ("made", pass.as_str())];
+        self.record(id, intent, Phase::Outcome, "pass.create", &facts).await?;
+        self.delete_stray(id, intent, of, pass, "the store lost the request").await
     }
 
     async fn exhausted(&self, id: &RequestId) -> Result<ClaimAnswer, Stopped> {

@@ -2,7 +2,7 @@
 
 use crate::card::{Card, Choice};
 use crate::desk::{Desk, Stopped};
-use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId};
+use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Inbound, Wish};
 use crate::people::{Naming, one_line};
 use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
@@ -75,27 +75,33 @@ impl Desk {
             record.facts.insert("chat".to_owned(), change.next.requester.chat.to_string());
         }
         let head = self.ports.ledger.append(change.records.clone()).await?;
-        let card = words::checking(&change.next);
+        change.next.footing.add(Version::FIRST, &head, change.records.len());
+        let (id, card) = (change.next.id.clone(), words::checking(&change.next));
         let commit = Commit {
             request: change.next,
             tasks: change.tasks,
-            head,
+            head: head.clone(),
             delivery: Some(delivery),
             fresh_tries: false,
         };
         let most = self.policy.requests_per_hour;
         let cap = RequesterCap { most, window: Duration::from_hours(1) };
-        let answer = match self.ports.store.open(commit, cap, now).await {
-            Ok(Opened::New) => {
-                (self.ports.tasks_added)();
-                return Ok(Answer::Say(card));
+        let opened = self.ports.store.open(commit, cap, now).await;
+        let is_stored = match &opened {
+            Ok(Opened::New) => true,
+            Ok(Opened::Seen(_) | Opened::TooMany) | Err(_) => {
+                self.is_stored_after_all(&id, Version::FIRST, &head, &change.records).await?
             }
-            Ok(Opened::Seen(_)) => Ok(Answer::Say(words::seen_before())),
-            Ok(Opened::TooMany) => Ok(Answer::Say(words::too_many_requests(most))),
-            Err(error) => Err(error),
         };
-        self.supersede(&change.records, now).await?;
-        answer
+        if is_stored {
+            (self.ports.tasks_added)();
+            return Ok(Answer::Say(card));
+        }
+        match opened? {
+            Opened::New => Ok(Answer::Say(card)),
+            Opened::Seen(_) => Ok(Answer::Say(words::seen_before())),
+            Opened::TooMany => Ok(Answer::Say(words::too_many_requests(most))),
+        }
     }
 
     async fn press(

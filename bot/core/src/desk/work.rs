@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::desk::{Desk, RACES, Stopped};
-use crate::ids::{PassId, PersonId, Version};
+use crate::ids::{PassId, PersonId, RequestId, Version};
 use crate::ledger::Phase;
 use crate::pass::PassMeta;
 use crate::people::Contact;
@@ -332,16 +332,29 @@ impl Desk {
         };
         let mut deleted = Vec::new();
         for pass in passes.iter().filter(stray) {
-            let facts = [("pass", pass.id.as_str()), ("why", "left behind by a create with unknown outcome")];
-            self.record(&request.id, version, Phase::Intent, "pass.delete", &facts).await?;
-            let outcome = self.ports.directory.delete_pass(grant.case.subject.id, &pass.id).await;
-            let result = if outcome.is_ok() { "deleted" } else { "unknown" };
-            let facts = [("pass", pass.id.as_str()), ("result", result)];
-            self.record(&request.id, version, Phase::Outcome, "pass.delete", &facts).await?;
-            outcome?;
+            let (of, why) = (grant.case.subject.id, "left behind by a create with unknown outcome");
+            self.delete_stray(&request.id, version, of, &pass.id, why).await?;
             deleted.push(pass.id.clone());
         }
         Ok(deleted)
+    }
+
+    /// Deletes a pass that no state names, written down before and after.
+    pub(super) async fn delete_stray(
+        &self,
+        request: &RequestId,
+        version: Version,
+        of: PersonId,
+        pass: &PassId,
+        why: &str,
+    ) -> Result<(), PortError> {
+        let facts = [("pass", pass.as_str()), ("why", why)];
+        self.record(request, version, Phase::Intent, "pass.delete", &facts).await?;
+        let outcome = self.ports.directory.delete_pass(of, pass).await;
+        let result = if outcome.is_ok() { "deleted" } else { "unknown" };
+        let facts = [("pass", pass.as_str()), ("result", result)];
+        self.record(request, version, Phase::Outcome, "pass.delete", &facts).await?;
+        outcome
     }
 
     async fn watch(&self, request: &Request) -> Result<Done, Stopped> {

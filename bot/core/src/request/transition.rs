@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Case, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
 use crate::ids::{ChatUser, PersonId, RequestId, Version};
-use crate::ledger::{Phase, Record};
+use crate::ledger::{Footing, Phase, Record};
 use crate::people::{Human, Naming};
 use crate::task::{Audience, NewTask, News, Task};
 
@@ -32,6 +32,7 @@ impl Request {
             subject,
             reason,
             posted: Vec::new(),
+            footing: Footing::default(),
             state: State::Received,
         };
         let mut draft = Draft::new(&request, now, Version::FIRST);

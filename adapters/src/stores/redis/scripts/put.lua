@@ -3,7 +3,7 @@ local request, litter, litters, agenda, tasks, closed, meta = unpack(KEYS)
 local id, expected, version, plan, stamp = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local value, opened, closed_at, fresh = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local head_number, head, places, rows = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
-local channel, delivery = ARGV[14], ARGV[15]
+local channel, delivery, ledger = ARGV[14], ARGV[15], ARGV[16]
 
 local kept = redis.call('HMGET', request, 'version', 'stamp', 'closed')
 -- The answer to this very write was lost, and it is asked again.
@@ -63,8 +63,8 @@ for _, row in ipairs(rows) do
 end
 
 -- Commits may arrive in another order than their records were written.
-if head_number > (redis.call('HGET', meta, 'head_number') or '') then
-  redis.call('HSET', meta, 'head_number', head_number, 'head', head)
+if head_number > (redis.call('HGET', meta, 'head_number:' .. ledger) or '') then
+  redis.call('HSET', meta, 'head_number:' .. ledger, head_number, 'head:' .. ledger, head)
 end
 
 if #rows > 0 then redis.call('PUBLISH', channel, '') end

@@ -1,4 +1,0 @@
-//! The stories of several tapdesks on one Redis.
-
-mod sharing;
-mod taking_over;
