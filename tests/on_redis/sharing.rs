@@ -1,5 +1,7 @@
 //! What do two replicas know of each other's requests? Everything: one decision, one pass, one count of tries.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use futures::future::join_all;
 use tapdesk_tests::claims::{JANES_MAIL, Ticket, wrong_pin};
@@ -104,7 +106,7 @@ async fn whoever_is_told_something_is_told_once() -> anyhow::Result<()> {
     let (code, pin) = ticket_for_jane(&replicas).await?;
     replicas.browser(1)?.claims_and_sees(&code, &pin).await?;
     replicas.stop().await?;
-    replicas.world.settle().await?;
+    replicas.world.advance(Duration::from_mins(1)).await?;
     let world = &replicas.world;
     let mails = world.smtp.mailbox(JANES_MAIL);
     ensure!(mails.len() == 1, "the owner got {} notices", mails.len());

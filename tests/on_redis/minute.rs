@@ -1,0 +1,1 @@
+//! Two replicas for a minute.
