@@ -5,6 +5,7 @@ pub mod chance;
 pub mod check;
 pub mod claims;
 pub mod entra;
+pub mod errand;
 pub mod faulty;
 pub mod forge;
 pub mod fuse;
