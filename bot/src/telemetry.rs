@@ -72,6 +72,7 @@ fn describe() {
         "tapdesk_tasks_repeated_total",
         "Tasks that a dead worker had held: each may repeat a message"
     );
+    describe_counter!("tapdesk_worker_woken_total", "Looks for due tasks after a sleep, by what ended it");
     describe_gauge!("tapdesk_ledger_lines", "Lines in the ledger");
     describe_gauge!("tapdesk_lockdown", "1 while issuing is locked down");
 }

@@ -1,7 +1,8 @@
 //! Who performs due tasks, and when?
 //!
-//! `tick` is one round; `run` repeats it, woken by the desk or by time. Tasks of one request are performed one
-//! after the other, so that people read messages in the order in which things happened.
+//! `run` looks for due tasks, woken by the desk, by another replica or by time, and does not wait for one task before it
+//! takes the next; `tick` is one round that does. Tasks of one request are performed one after the other, so that people
+//! read messages in the order in which things happened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use metrics::counter;
 use tapdesk_core::desk::Desk;
 use tapdesk_core::ids::{RequestId, WorkerId};
 use tapdesk_core::ports::{Clock, Leased, PortError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::scrub::Scrubbed;
 
-/// Tasks of one round.
-const ROUND: usize = 64;
-/// Longest sleep: another process on the same store may have added a task.
+/// Tasks in hand at a time.
+const HANDS: usize = 64;
+/// Longest sleep: another replica may have added a task and died before it could say so.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How often closed requests are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
@@ -43,41 +46,56 @@ pub struct Worker {
 impl Worker {
     /// Performs what is due now; returns how many tasks that were.
     pub async fn tick(&self) -> Result<usize, PortError> {
-        let due = self.desk.store().due(self.clock.now(), &self.name, self.lease, ROUND).await?;
-        let count = due.len();
-        let mut by_request: BTreeMap<RequestId, Vec<Leased>> = BTreeMap::new();
-        for leased in due {
-            by_request.entry(leased.key.request.clone()).or_default().push(leased);
-        }
+        let until = self.limit();
+        let round = self.take(HANDS).await?;
+        let count = round.values().map(Vec::len).sum();
         let mut working: FuturesUnordered<_> =
-            by_request.into_values().map(|tasks| self.perform_all(tasks)).collect();
+            round.into_values().map(|tasks| self.perform_all(tasks, until)).collect();
         while working.next().await.is_some() {}
         Ok(count)
     }
 
-    /// Performs tasks until told to stop; finishes the round in hand.
+    /// Performs tasks until told to stop; finishes those in hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let (mut working, mut queue) = (JoinSet::new(), Queue::default());
         let mut tidied_at = None;
         while !*stop.borrow() {
-            let now = self.clock.now();
+            let now = worker.clock.now();
             if tidied_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= HOUSEKEEPING) {
-                self.tidy().await;
+                worker.tidy().await;
                 tidied_at = Some(now);
             }
-            let pause = match self.tick().await {
-                Ok(0) => self.until_next().await,
-                Ok(_) => continue,
+            while working.try_join_next().is_some() {}
+            if working.len() >= HANDS {
+                working.join_next().await;
+                continue;
+            }
+            // Taken before the lease begins, so that it ends before the lease does.
+            let until = worker.limit();
+            let pause = match worker.take(HANDS - working.len()).await {
+                Ok(round) if round.is_empty() => worker.until_next().await,
+                Ok(round) => {
+                    for (request, tasks) in round {
+                        let turn = queue.turn(&request);
+                        let worker = Arc::clone(&worker);
+                        working.spawn(turn.then(async move { worker.perform_all(tasks, until).await }));
+                    }
+                    continue;
+                }
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "due tasks could not be read");
                     LONGEST_SLEEP
                 }
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.bell.notified() => {}
-                _ = stop.changed() => {}
-            }
+            let woken = tokio::select! {
+                () = tokio::time::sleep(pause) => "time",
+                () = worker.bell.notified() => "bell",
+                _ = stop.changed() => "stop",
+            };
+            counter!("tapdesk_worker_woken_total", "by" => woken).increment(1);
         }
+        while working.join_next().await.is_some() {}
     }
 
     /// Says where the ledger stands, and forgets requests that closed long ago.
@@ -95,35 +113,96 @@ impl Worker {
         }
     }
 
-    async fn perform_all(&self, tasks: Vec<Leased>) {
+    /// Leases due tasks.
+    async fn take(&self, most: usize) -> Result<BTreeMap<RequestId, Vec<Leased>>, PortError> {
+        let due = self.desk.store().due(self.clock.now(), &self.name, self.lease, most).await?;
+        let mut by_request: BTreeMap<RequestId, Vec<Leased>> = BTreeMap::new();
+        for leased in due {
+            by_request.entry(leased.key.request.clone()).or_default().push(leased);
+        }
+        Ok(by_request)
+    }
+
+    /// Performs tasks of one request that were leased together. What their time does not suffice for is given up or not
+    /// begun, and comes again.
+    async fn perform_all(&self, tasks: Vec<Leased>, until: Instant) {
         for leased in tasks {
-            let (task, request) = (leased.task.name(), leased.key.request.clone());
-            counter!("tapdesk_tasks_total", "task" => task).increment(1);
-            if leased.leased_before > 0 {
-                counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
-                tracing::warn!(request.id = %request, task, "a task is repeated: its last performer did not settle it");
-            }
-            match tokio::time::timeout(self.task_limit(), Scrubbed::new(self.desk.perform(leased))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
-                }
-                Err(_) => {
-                    tracing::error!(request.id = %request, task, "a task took too long and will come again");
-                }
+            if Instant::now() >= until {
+                self.give_back(&leased).await;
+            } else {
+                self.perform(leased, until).await;
             }
         }
     }
 
-    /// A task that takes longer is given up and comes again. Shorter than the lease, so that no task is performed
-    /// twice at once.
-    fn task_limit(&self) -> Duration {
-        self.lease * 8 / 9
+    async fn perform(&self, leased: Leased, until: Instant) {
+        let (task, request) = (leased.task.name(), leased.key.request.clone());
+        counter!("tapdesk_tasks_total", "task" => task).increment(1);
+        if leased.leased_before > 0 {
+            counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
+            tracing::warn!(request.id = %request, task, "a task is repeated: its last performer did not settle it");
+        }
+        match timeout_at(until, Scrubbed::new(self.desk.perform(leased))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
+            }
+            Err(_) => {
+                tracing::error!(request.id = %request, task, "a task took too long and will come again");
+            }
+        }
+    }
+
+    async fn give_back(&self, leased: &Leased) {
+        if let Err(error) = self.desk.store().again(&leased.key, self.clock.now()).await {
+            tracing::warn!(
+                request.id = %leased.key.request,
+                task = leased.task.name(),
+                error = &error as &dyn std::error::Error,
+                "a task waits until its lease is over"
+            );
+        }
+    }
+
+    /// When tasks that are leased now have to be settled: before their lease ends, so that no task is performed twice at
+    /// once.
+    fn limit(&self) -> Instant {
+        Instant::now() + self.lease * 8 / 9
     }
 
     async fn until_next(&self) -> Duration {
         let next = self.desk.store().next_due().await.ok().flatten();
         let wait = next.map(|at| Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default());
         wait.unwrap_or(LONGEST_SLEEP).clamp(Duration::from_millis(10), LONGEST_SLEEP)
+    }
+}
+
+/// Who works on a request last: whoever takes more of its tasks comes after them.
+#[derive(Default)]
+struct Queue(BTreeMap<RequestId, oneshot::Receiver<()>>);
+
+/// A place in the queue of one request.
+struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    after: oneshot::Sender<()>,
+}
+
+impl Queue {
+    fn turn(&mut self, request: &RequestId) -> Turn {
+        self.0.retain(|_, last| last.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        let (after, last) = oneshot::channel();
+        Turn { before: self.0.insert(request.clone(), last), after }
+    }
+}
+
+impl Turn {
+    /// Does that when everybody before has finished; nothing is sent, a turn is over when its sender is gone.
+    async fn then(self, work: impl Future<Output = ()>) {
+        let Self { before, after } = self;
+        if let Some(before) = before {
+            let _ = before.await;
+        }
+        work.await;
+        drop(after);
     }
 }

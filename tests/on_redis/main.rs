@@ -1,3 +1,6 @@
-//! The stories that only Redis can tell: its own troubles.
+//! The stories that only Redis can tell: its own troubles, and several replicas on one server.
 
+mod minute;
+mod sharing;
+mod taking_over;
 mod trouble;

@@ -95,6 +95,12 @@ impl Answer {
         self.body["state"].as_str().unwrap_or_default()
     }
 
+    /// How long the page waits before it asks again, in seconds.
+    #[must_use]
+    pub fn retry_after(&self) -> u64 {
+        self.body["retry_after"].as_u64().unwrap_or(1)
+    }
+
     /// The passcode, or an error that says what came instead.
     pub fn passcode(&self) -> anyhow::Result<String> {
         match self.body["passcode"].as_str() {

@@ -1,12 +1,13 @@
 //! What must hold when a story is over, whatever it told?
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use axum::http::{Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
-use tapdesk_adapters::ledgers::file;
+use tapdesk_adapters::ledgers::file::Jointly;
 
 pub use crate::leaks::{Kind, Place, Secret, places, search, secrets};
 use crate::wire::Exchange;
@@ -36,11 +37,17 @@ pub fn no_pass_lives_unseen(world: &World, shown: &BTreeSet<String>) -> anyhow::
     Ok(())
 }
 
-/// The chain is whole, and no intent is left without an outcome.
+/// Each chain is whole, no intent is left without an outcome, and the ledgers of replicas tell one story.
 pub fn ledger_verifies(world: &World) -> anyhow::Result<()> {
-    let verified =
-        file::verify(&world.files.path().join("ledger"), None).context("the ledger does not verify")?;
-    ensure!(verified.open_intents.is_empty(), "intents without outcome: {:#?}", verified.open_intents);
+    let segments = segments(&world.files.path().join("ledger"))?;
+    let ledgers: BTreeSet<&Path> = segments.iter().filter_map(|segment| segment.parent()).collect();
+    let mut jointly = Jointly::default();
+    for ledger in ledgers {
+        jointly.verify(ledger, None).context("the ledger does not verify")?;
+    }
+    let (open, contradictions) = (jointly.open_intents(), jointly.contradictions());
+    ensure!(open.is_empty(), "intents without outcome: {open:#?}");
+    ensure!(contradictions.is_empty(), "the ledgers contradict each other: {contradictions:#?}");
     Ok(())
 }
 
@@ -106,19 +113,25 @@ pub fn report_token_in(text: &str) -> Option<String> {
     Some(rest.chars().take_while(char::is_ascii_alphanumeric).collect())
 }
 
-/// Every line of every segment, in order.
+/// Every line of every segment, in order; where several ledgers lie in the directory, in that of time.
 pub fn ledger_lines(directory: &Path) -> anyhow::Result<Vec<Value>> {
-    let mut lines = Vec::new();
-    for file in files(directory)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "ndjson")) {
-        for line in std::fs::read_to_string(&file)?.lines() {
+    let mut lines: Vec<Value> = Vec::new();
+    for segment in segments(directory)? {
+        for line in std::fs::read_to_string(&segment)?.lines() {
             lines.push(serde_json::from_str(line)?);
         }
     }
+    lines.sort_by_cached_key(|line| line["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()));
     Ok(lines)
 }
 
+fn segments(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "ndjson");
+    Ok(files(directory)?.into_iter().filter(is_segment).collect())
+}
+
 /// Every file below a directory but the pepper, which has to be there.
-pub(crate) fn files(directory: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
+pub(crate) fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

@@ -44,7 +44,7 @@ pub struct Ended {
 
 /// The lines on standard error so far.
 #[derive(Clone)]
-struct Said {
+pub struct Said {
     lines: Arc<Mutex<Vec<String>>>,
     changed: watch::Receiver<()>,
 }
@@ -118,9 +118,7 @@ impl Process {
 
     /// Tells it to stop, as the service manager does.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let id = i32::try_from(self.id()?)?;
-        let pid = Pid::from_raw(id).context("no process id")?;
-        kill_process(pid, Signal::TERM).context("SIGTERM")
+        self.signal(Signal::TERM)
     }
 
     /// Waits until it logs a line with that part.
@@ -133,6 +131,27 @@ impl Process {
     #[must_use]
     pub fn logged(&self) -> String {
         lock(&self.said.lines).join("\n")
+    }
+
+    /// Stops it in its tracks: it keeps its connections and does nothing.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// What it says, also after it is gone.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        self.said.clone()
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.id()?)?).context("no process id")?;
+        kill_process(pid, signal).with_context(|| format!("{signal:?}"))
     }
 
     /// Waits until it has ended by itself.
@@ -192,6 +211,12 @@ impl Said {
             }
         });
         Self { lines, changed }
+    }
+
+    /// The lines so far with that part.
+    #[must_use]
+    pub fn lines(&self, part: &str) -> Vec<String> {
+        lock(&self.lines).iter().filter(|line| line.contains(part)).cloned().collect()
     }
 
     async fn hears(&self, part: &str) -> Option<String> {

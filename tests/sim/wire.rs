@@ -170,6 +170,12 @@ impl Wire {
         timeout(PATIENCE, wait).await.is_ok_and(|outcome| outcome.is_ok())
     }
 
+    /// Waits until something holds that requests to this simulator bring about; `false` if patience is over before.
+    pub async fn brings(&self, patience: Duration, holds: impl Fn() -> bool) -> bool {
+        let mut changes = self.changed.subscribe();
+        timeout(patience, changes.wait_for(|()| holds())).await.is_ok_and(|outcome| outcome.is_ok())
+    }
+
     /// Plans a trouble for the next `times` requests for which `"METHOD path?query"` contains `part`.
     pub fn trouble(&self, part: &str, times: usize, trouble: Trouble) {
         lock(&self.planned).push_back(Planned { path: part.to_owned(), times, trouble });

@@ -1,5 +1,6 @@
 //! How do requests of Slack reach the program: signed, on time, retried, replayed or forged?
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -77,15 +78,17 @@ impl Reply {
 }
 
 /// Where the program is and how long Slack waits for it.
+#[derive(Clone)]
 pub(super) struct Line {
     base: Option<Url>,
     pub(super) endpoints: Endpoints,
     deadline: Duration,
+    repeats: u32,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { base: None, endpoints: Endpoints::default(), deadline: Duration::from_secs(3) }
+        Self { base: None, endpoints: Endpoints::default(), deadline: Duration::from_secs(3), repeats: 0 }
     }
 }
 
@@ -105,13 +108,22 @@ pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
     // The program listens on loopback without TLS, yet reqwest wants a provider before it builds any client.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let none = reqwest::redirect::Policy::none();
-    Ok(reqwest::Client::builder().redirect(none).no_proxy().build()?)
+    // Slack has many senders: each request is a connection of its own, which a balancer gives to any replica.
+    Ok(reqwest::Client::builder().redirect(none).no_proxy().pool_max_idle_per_host(0).build()?)
 }
 
 impl Slack {
     /// Tells Slack where the program is.
     pub fn attach(&self, base: Url) {
         lock(&self.line).base = Some(base);
+    }
+
+    /// The same Slack, whose requests reach one replica of several.
+    #[must_use]
+    pub fn by_way_of(&self, replica: Url) -> Self {
+        let line = Arc::new(Mutex::new(lock(&self.line).clone()));
+        lock(&line).base = Some(replica);
+        Self { line, ..self.clone() }
     }
 
     /// Tells Slack the request URLs of the app's manifest.
@@ -122,6 +134,12 @@ impl Slack {
     /// How long Slack waits for an acknowledgement: 3000 ms unless a story shortens it.
     pub fn set_deadline(&self, deadline: Duration) {
         lock(&self.line).deadline = deadline;
+    }
+
+    /// How often Slack repeats at once what brought no 2xx in time: never unless a story says so. Slack itself promises
+    /// that for events; for commands and buttons a balancer may do the same.
+    pub fn repeats_deliveries(&self, times: u32) {
+        lock(&self.line).repeats = times;
     }
 
     /// The signature of `body` at `timestamp` with the workspace's signing secret.
@@ -199,7 +217,13 @@ impl Slack {
     async fn send(&self, path: &str, kind: &str, body: Vec<u8>) -> Reply {
         let delivery = self.signed(path, kind, body);
         self.state().deliveries.push(delivery.clone());
-        let reply = self.replay(&delivery).await;
+        let mut reply = self.replay(&delivery).await;
+        let repeats = lock(&self.line).repeats;
+        for number in 1..=repeats {
+            let Some(failure) = reply.failure else { break };
+            let reason = if failure == "operation_timeout" { "http_timeout" } else { "connection_failed" };
+            reply = self.retry(&delivery, number, reason).await;
+        }
         if !reply.body.is_empty() {
             self.keep(&reply);
         }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use client::http;
 pub use client::{Delivery, Endpoints, Reply, sign};
 pub use state::{Email, Message, Person, View, Workspace};
 
@@ -52,7 +53,7 @@ impl Slack {
         let wire = Wire::default();
         let address = wire.serve(api::router(inner.clone())).await?;
         let url = Url::parse(&format!("http://{address}/"))?;
-        Ok(Self { wire, url, inner, line: Arc::default(), http: client::http()? })
+        Ok(Self { wire, url, inner, line: Arc::default(), http: http()? })
     }
 
     /// Base of the Web API methods, with a slash at the end (really `https://slack.com/api/`).

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::desk::{Desk, Stopped};
+use crate::desk::{Desk, RACES, Stopped};
 use crate::ids::{PassId, PersonId, RequestId, Version};
 use crate::ledger::Phase;
 use crate::pass::PassMeta;
@@ -153,9 +153,24 @@ impl Desk {
         self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
     }
 
-    /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
+    /// Edits the cards until they show the request as it is: a newer edit may have been overtaken by this one, on its way
+    /// from another replica.
     async fn refresh(&self, request: &Request) -> Result<Done, Stopped> {
-        let Some(case) = request.case() else { return Ok(Done::Done) };
+        let mut shown = request.clone();
+        for _ in 0..RACES {
+            self.edit_cards(&shown).await?;
+            let now = self.load(&shown.id).await?.request;
+            if now == shown {
+                return Ok(Done::Done);
+            }
+            shown = now;
+        }
+        Ok(Done::In(TRY_AGAIN))
+    }
+
+    /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
+    async fn edit_cards(&self, request: &Request) -> Result<(), Stopped> {
+        let Some(case) = request.case() else { return Ok(()) };
         let mut later = None;
         for posted in &request.posted {
             let Some(candidate) = case.approvers.iter().find(|c| c.human.id == posted.approver) else {
@@ -170,7 +185,7 @@ impl Desk {
                 }
             }
         }
-        later.map_or(Ok(Done::Done), |error| Err(error.into()))
+        later.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// A message that can never be brought is given up: the request itself does not hang on it.

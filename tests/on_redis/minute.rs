@@ -1,0 +1,284 @@
+//! Two replicas on one Redis, one of them killed every two seconds for a minute, while two hundred requests flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use serde_json::Value;
+use tapdesk_core::ids::RequestId;
+use tapdesk_core::request::State;
+use tapdesk_tests::check::ledger_lines;
+use tapdesk_tests::errand::{Errand, Manager};
+use tapdesk_tests::replicas::Replicas;
+use tapdesk_tests::world::{Setting, USUAL_POLICY, World};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
+
+const REQUESTS: usize = 200;
+const MINUTE: Duration = Duration::from_mins(1);
+const KILL_EVERY: Duration = Duration::from_secs(2);
+/// Each asks for ten, which is within what the policy allows an hour.
+const AGENTS: usize = 20;
+const MANAGERS: usize = 40;
+/// A claim whose replica died is given up after a minute; then the page tries again. The rest is for a busy machine.
+const AFTERMATH: Duration = Duration::from_mins(4);
+/// Long enough that what takes its time on a busy machine is not done again for that alone.
+const LEASE: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
+    let policy = USUAL_POLICY.replace("manager | group:{oncall}", "manager");
+    let setting = Setting { policy, ..Setting::default() };
+    let mut replicas = Replicas::with(2, setting, unhurried).await?;
+    replicas.world.slack.repeats_deliveries(2);
+
+    let began = Instant::now();
+    let mut people = JoinSet::new();
+    for (n, errand) in (0..).zip(errands(&replicas)?) {
+        let at = began + MINUTE * n / u32::try_from(REQUESTS)?;
+        people.spawn(async move {
+            sleep_until(at).await;
+            errand.run().await.with_context(|| format!("for {}", errand.subject.person.name()))
+        });
+    }
+    let kills = kill_in_turns(&mut replicas, began).await?;
+    let ends = timeout(AFTERMATH, people.join_all()).await.context("people still wait")?;
+    let failed: Vec<String> =
+        ends.into_iter().filter_map(|end| end.err()).map(|error| format!("{error:#}")).collect();
+    ensure!(failed.is_empty(), "{} requests went wrong:\n{}", failed.len(), failed.join("\n"));
+    let settled = began.elapsed();
+
+    replicas.stop().await?;
+    replicas.world.advance(Duration::from_hours(12)).await?;
+    let minute = Minute::read(&replicas.world)?;
+    let accepted = minute.accepted();
+    every_one_ended_once(&replicas.world, &minute, &accepted).await?;
+    let decisions = nothing_is_decided_twice(&minute, &accepted)?;
+    let repeats = repeats_are_explained(&replicas, &minute, &kills)?;
+    eprintln!(
+        "replicas: {REQUESTS} people were helped in {settled:.0?} by {} accepted requests with {decisions} decisions, \
+         through {} kills; {repeats}",
+        accepted.len(),
+        kills.len(),
+    );
+    replicas.finish().await
+}
+
+fn unhurried(text: String) -> String {
+    let text = text.replace("total = \"1s\"", "total = \"3s\"");
+    text.replace("lease = \"2s\"", &format!("lease = \"{}s\"", LEASE.as_secs()))
+}
+
+fn errands(replicas: &Replicas) -> anyhow::Result<Vec<Errand>> {
+    let world = &replicas.world;
+    let colleague = |name: String| {
+        let upn = format!("{}@contoso.com", name.to_lowercase().replace(' ', "."));
+        world.colleague(&name, &upn)
+    };
+    let agents: Vec<_> = (0..AGENTS).map(|n| colleague(format!("Agent A{n:02}"))).collect();
+    for agent in &agents {
+        world.helpdesk.member(&agent.person);
+    }
+    let managers: Vec<_> =
+        (0..MANAGERS).map(|n| Manager::new(colleague(format!("Manager M{n:02}")))).collect();
+    let errand = |n: usize| {
+        let subject = colleague(format!("Subject {n:03}"));
+        let (agent, manager) = (agents[n % AGENTS].clone(), managers[n % MANAGERS].clone());
+        let phone = phone_of(&subject.person.name());
+        Errand::new(replicas, agent, manager, subject, phone)
+    };
+    (0..REQUESTS).map(errand).collect()
+}
+
+fn phone_of(name: &str) -> String {
+    format!("+4917012300{}", name.trim_start_matches("Subject "))
+}
+
+/// Kills the replicas in turns and starts each again at once; returns when.
+async fn kill_in_turns(replicas: &mut Replicas, began: Instant) -> anyhow::Result<Vec<Timestamp>> {
+    let mut kills = Vec::new();
+    let mut ticks = interval_at(began + KILL_EVERY, KILL_EVERY);
+    while ticks.tick().await < began + MINUTE {
+        let n = kills.len() % 2;
+        kills.push(replicas.world.hands.now());
+        replicas.kill(n).await?;
+        replicas.start_again(n).await?;
+    }
+    Ok(kills)
+}
+
+/// What the ledgers say, without the lines that do not count.
+struct Minute(Vec<Value>);
+
+impl Minute {
+    fn read(world: &World) -> anyhow::Result<Self> {
+        let mut lines = ledger_lines(&world.files.path().join("ledger"))?;
+        let void: BTreeSet<(String, String)> = lines
+            .iter()
+            .filter(|line| line["facts"]["result"] == "superseded")
+            .map(|line| (line["ledger"].to_string(), text(&line["facts"]["line"]).to_owned()))
+            .collect();
+        lines.retain(|line| {
+            line["phase"] == "event" && !void.contains(&(line["ledger"].to_string(), line["seq"].to_string()))
+        });
+        Ok(Self(lines))
+    }
+
+    /// How often each request has such an event.
+    fn times(&self, is_it: impl Fn(&str) -> bool) -> BTreeMap<&str, usize> {
+        let mut times = BTreeMap::new();
+        for line in self.0.iter().filter(|line| is_it(text(&line["what"]))) {
+            *times.entry(text(&line["request"])).or_default() += 1;
+        }
+        times
+    }
+
+    fn accepted(&self) -> BTreeSet<&str> {
+        self.times(|what| what == "request.received").into_keys().collect()
+    }
+
+    /// The requests for a subject.
+    fn requests_for(&self, subject: &str) -> BTreeSet<&str> {
+        let checked = self.0.iter().filter(|line| line["facts"]["subject"] == subject);
+        checked.map(|line| text(&line["request"])).collect()
+    }
+}
+
+async fn every_one_ended_once(
+    world: &World,
+    minute: &Minute,
+    accepted: &BTreeSet<&str>,
+) -> anyhow::Result<()> {
+    const ENDS: [&str; 5] =
+        ["request.used", "request.expired", "request.refused", "request.locked", "request.revoked"];
+    let ended = minute.times(|what| ENDS.contains(&what) || what.starts_with("request.lapsed"));
+    for id in accepted {
+        let id: RequestId = id.parse()?;
+        let stored = world.tapdesk()?.worker.desk.store().load(&id).await?.context("a request was lost")?;
+        ensure!(
+            matches!(stored.request.state, State::Closed { .. }),
+            "{id} is {}",
+            stored.request.state.name()
+        );
+        let times = ended.get(id.as_str()).copied().unwrap_or_default();
+        ensure!(times == 1, "{id} ended {times} times");
+    }
+    let used = minute.times(|what| what == "request.used").len();
+    ensure!(used == REQUESTS, "{used} of {REQUESTS} people signed in");
+    Ok(())
+}
+
+fn nothing_is_decided_twice(minute: &Minute, accepted: &BTreeSet<&str>) -> anyhow::Result<usize> {
+    let decided = minute.times(|what| matches!(what, "request.approved" | "request.denied"));
+    let twice: Vec<_> = decided.iter().filter(|(_, times)| **times > 1).collect();
+    ensure!(twice.is_empty(), "decided more than once: {twice:?}");
+    ensure!(decided.keys().all(|id| accepted.contains(id)), "something was decided that was never accepted");
+    Ok(decided.len())
+}
+
+/// A message that came again is one of a task that was repeated; a task is repeated because its replica was killed, or ran
+/// out of time on a busy machine.
+fn repeats_are_explained(
+    replicas: &Replicas,
+    minute: &Minute,
+    kills: &[Timestamp],
+) -> anyhow::Result<String> {
+    let mut repeated: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut late = 0;
+    let slow = replicas.said("a task took too long");
+    for line in replicas.said("a task is repeated") {
+        let (request, task) = (field(&line, "request.id="), field(&line, "task="));
+        let is_it = |other: &&String| field(other, "request.id=") == request && field(other, "task=") == task;
+        if follows_one_of(&line, slow.iter().filter(is_it).map(|line| time_of(line)))? {
+            late += 1;
+        } else {
+            ensure!(follows_one_of(&line, kills.iter().map(|kill| Ok(*kill)))?, "no kill explains: {line}");
+        }
+        *repeated.entry((request, task)).or_default() += 1;
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (kind, subject, times) in came_again(&replicas.world) {
+        let tasks: &[&str] = match kind {
+            "text message" => &["send_code"],
+            "mail" => &["notify_owner"],
+            _ => &["prompt", "tell", "notify_owner"],
+        };
+        let requests = minute.requests_for(&subject);
+        let of_it = |(request, task): &(String, String)| {
+            requests.contains(request.as_str()) && tasks.contains(&task.as_str())
+        };
+        let explained: usize = repeated.iter().filter(|(key, _)| of_it(key)).map(|(_, times)| times).sum();
+        ensure!(explained >= times, "{kind} to {subject} came {times} times again, {explained} explained");
+        *counts.entry(kind).or_default() += times;
+    }
+    let tasks: usize = repeated.values().sum();
+    let counts = |kind| counts.get(kind).copied().unwrap_or_default();
+    let (texts, mails, chats) = (counts("text message"), counts("mail"), counts("chat message"));
+    Ok(format!(
+        "{tasks} tasks were repeated ({late} of them had run out of time), and for that {texts} text messages, {mails} \
+         mails and {chats} chat messages came again"
+    ))
+}
+
+/// What came more often than it should: its kind, about whom (object id), and how often too often.
+fn came_again(world: &World) -> Vec<(&'static str, String, usize)> {
+    let people = world.company.people();
+    let subjects: Vec<_> = people.iter().filter(|person| person.name().starts_with("Subject ")).collect();
+    let about = |text: &str| subjects.iter().find(|subject| text.contains(&subject.name()));
+    let mut came: BTreeMap<(&'static str, String, String), usize> = BTreeMap::new();
+    for post in world.slack.wire.seen().iter().filter(|post| post.target.contains("chat.postMessage")) {
+        let text = String::from_utf8_lossy(&post.body).into_owned();
+        let Some(subject) = about(&text) else { continue };
+        *came.entry(("chat message", subject.id().to_owned(), text)).or_default() += 1;
+    }
+    for mail in world.smtp.sent() {
+        let Some(subject) = subjects.iter().find(|subject| mail.to.contains(&subject.profile().upn)) else {
+            continue;
+        };
+        *came.entry(("mail", subject.id().to_owned(), mail.text)).or_default() += 1;
+    }
+    let passes = world.graph.passes();
+    let mut again: Vec<_> = came
+        .into_iter()
+        .map(|((kind, subject, _), times)| {
+            // Each pass that was made for somebody is news, and the same words.
+            let made = passes.iter().filter(|pass| pass.user == subject).count();
+            (kind, subject, times.saturating_sub(made.max(1)))
+        })
+        .collect();
+    for subject in &subjects {
+        let texts = world.twilio.phone(&phone_of(&subject.name())).messages().len();
+        again.push(("text message", subject.id().to_owned(), texts.saturating_sub(1)));
+    }
+    again.retain(|(_, _, times)| *times > 0);
+    again
+}
+
+/// Whether the line came within two leases after one of those times.
+fn follows_one_of(
+    line: &str,
+    times: impl Iterator<Item = anyhow::Result<Timestamp>>,
+) -> anyhow::Result<bool> {
+    let at = time_of(line)?;
+    for time in times {
+        let since = at.duration_since(time?);
+        if since.is_positive() && since.unsigned_abs() < 2 * LEASE {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn time_of(line: &str) -> anyhow::Result<Timestamp> {
+    Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
+}
+
+fn field(line: &str, name: &str) -> String {
+    let rest = line.split_once(name).map_or("", |(_, rest)| rest);
+    rest.split_whitespace().next().unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
