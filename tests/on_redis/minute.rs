@@ -198,7 +198,7 @@ fn repeats_are_explained(
         *repeated.entry((request, task)).or_default() += 1;
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (kind, subject, times) in came_again(&replicas.world) {
+    for Again { kind, subject, words, times } in came_again(&replicas.world) {
         let tasks: &[&str] = match kind {
             "text message" => &["send_code"],
             "mail" => &["notify_owner"],
@@ -209,7 +209,7 @@ fn repeats_are_explained(
             requests.contains(request.as_str()) && tasks.contains(&task.as_str())
         };
         let explained: usize = repeated.iter().filter(|(key, _)| of_it(key)).map(|(_, times)| times).sum();
-        ensure!(explained >= times, "{kind} to {subject} came {times} times again, {explained} explained");
+        ensure!(explained >= times, "a {kind} came {times} times again, {explained} explained: {words}");
         *counts.entry(kind).or_default() += times;
     }
     let tasks: usize = repeated.values().sum();
@@ -221,8 +221,17 @@ fn repeats_are_explained(
     ))
 }
 
-/// What came more often than it should: its kind, about whom (object id), and how often too often.
-fn came_again(world: &World) -> Vec<(&'static str, String, usize)> {
+/// What came more often than it should.
+struct Again {
+    kind: &'static str,
+    /// About whom: an object id.
+    subject: String,
+    words: String,
+    /// How often too often.
+    times: usize,
+}
+
+fn came_again(world: &World) -> Vec<Again> {
     let people = world.company.people();
     let subjects: Vec<_> = people.iter().filter(|person| person.name().starts_with("Subject ")).collect();
     let about = |text: &str| subjects.iter().find(|subject| text.contains(&subject.name()));
@@ -241,17 +250,22 @@ fn came_again(world: &World) -> Vec<(&'static str, String, usize)> {
     let passes = world.graph.passes();
     let mut again: Vec<_> = came
         .into_iter()
-        .map(|((kind, subject, _), times)| {
+        .map(|((kind, subject, words), times)| {
             // Each pass that was made for somebody is news, and the same words.
             let made = passes.iter().filter(|pass| pass.user == subject).count();
-            (kind, subject, times.saturating_sub(made.max(1)))
+            Again { kind, subject, words, times: times.saturating_sub(made.max(1)) }
         })
         .collect();
     for subject in &subjects {
         let texts = world.twilio.phone(&phone_of(&subject.name())).messages().len();
-        again.push(("text message", subject.id().to_owned(), texts.saturating_sub(1)));
+        again.push(Again {
+            kind: "text message",
+            subject: subject.id().to_owned(),
+            words: format!("for {}", subject.name()),
+            times: texts.saturating_sub(1),
+        });
     }
-    again.retain(|(_, _, times)| *times > 0);
+    again.retain(|again| again.times > 0);
     again
 }
 

@@ -403,7 +403,7 @@ impl World {
     /// Moves the time on, stopping wherever a task is due.
     pub async fn advance(&self, by: Duration) -> anyhow::Result<()> {
         let target = self.hands.now().saturating_add(by)?;
-        for _ in 0..1_000 {
+        for _ in 0..20_000 {
             self.settle().await?;
             match self.next_due().await? {
                 Some(due) if due <= target => self.hands.set(due.max(self.hands.now())),
