@@ -131,6 +131,8 @@ impl Errand {
         let manager = &self.manager.colleague.account;
         let _both_hands = self.manager.hands.lock().await;
         for _ in 0..TRIES {
+            // While a pass is under way that nobody will see, the card has no button for a moment.
+            self.slack.wire.brings(LOST, || self.card("Show PIN").is_some()).await;
             let card = self.card("Show PIN").context("the button is gone")?;
             // A press that is lost brings no window.
             let _ = self.slack.press(manager, &card, "Show PIN").await;
