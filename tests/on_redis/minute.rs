@@ -45,7 +45,7 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
     let kills = kill_in_turns(&mut replicas, began).await?;
     let ends = timeout(AFTERMATH, people.join_all()).await.context("people still wait")?;
     let failed: Vec<String> =
-        ends.into_iter().filter_map(|end| end.err()).map(|error| format!("{error:#}")).collect();
+        ends.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     ensure!(failed.is_empty(), "{} requests went wrong:\n{}", failed.len(), failed.join("\n"));
     let settled = began.elapsed();
 
@@ -65,7 +65,7 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
     replicas.finish().await
 }
 
-fn unhurried(text: String) -> String {
+fn unhurried(text: &str) -> String {
     let text = text.replace("total = \"1s\"", "total = \"3s\"");
     text.replace("lease = \"2s\"", &format!("lease = \"{}s\"", LEASE.as_secs()))
 }

@@ -73,7 +73,7 @@ async fn a_new_task_waits_neither_for_a_slow_one_nor_for_the_next_look() -> anyh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_task_of_one_replica_wakes_the_other() -> anyhow::Result<()> {
     const ASKED: usize = 10;
-    let mut replicas = Replicas::with(1, Setting::default(), |text| text).await?;
+    let mut replicas = Replicas::with(1, Setting::default(), str::to_owned).await?;
     replicas.world.start_tapdesk().await?;
     let world = &replicas.world;
     let mut took = Vec::new();
@@ -155,7 +155,7 @@ async fn a_card_shows_the_newest_state_whichever_replica_is_slower() -> anyhow::
 }
 
 /// Waits of outside services are no failures, as long as the story wants.
-fn patient(text: String) -> String {
+fn patient(text: &str) -> String {
     let text = text.replace("total = \"1s\"", "total = \"15s\"");
     text.replace(&format!("lease = \"{}s\"", LEASE.as_secs()), "lease = \"60s\"")
 }

@@ -1,5 +1,6 @@
 //! How does a story drive a tapdesk that is a process of its own? (The other end of `mortal`.)
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use crate::fuse::Death;
 
 /// How long a dead process may take to be gone.
 const CLEARED_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take to listen.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
+const SIGKILL: i32 = 9;
 
 /// The program, and where it dies.
 #[derive(Clone)]
@@ -56,7 +60,8 @@ impl Mortal {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| apart.program.display().to_string())?;
         let out = child.stdout.take().context("standard output is not piped")?;
-        let line = BufReader::new(out).lines().next_line().await?;
+        let mut lines = BufReader::new(out).lines();
+        let line = timeout(STARTED_WITHIN, lines.next_line()).await.context("it does not start")??;
         let line = line.with_context(|| {
             let log = std::fs::read_to_string(config.with_extension("log")).unwrap_or_default();
             format!("it does not start: {}", log.lines().last().unwrap_or_default())
@@ -90,7 +95,9 @@ impl Mortal {
             // Whether it ended in time is the next question.
             let _ = timeout(CLEARED_WITHIN, self.child.wait()).await;
         }
-        Ok(self.child.try_wait()?.is_some())
+        let Some(ended) = self.child.try_wait()? else { return Ok(false) };
+        ensure!(ended.signal() == Some(SIGKILL), "it ended by itself: {ended}");
+        Ok(true)
     }
 
     /// Kills it, if it lives, and waits until it is gone.

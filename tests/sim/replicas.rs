@@ -32,7 +32,7 @@ const NAMES: [&str; 3] = ["one", "two", "three"];
 pub struct Replicas {
     /// Everything else.
     pub world: World,
-    replicas: Vec<Replica>,
+    all: Vec<Replica>,
     balancer: Balancer,
 }
 
@@ -53,33 +53,33 @@ struct Balancer {
 impl Replicas {
     /// Two replicas under the usual policy.
     pub async fn start() -> anyhow::Result<Self> {
-        Self::with(2, Setting::default(), |text| text).await
+        Self::with(2, Setting::default(), str::to_owned).await
     }
 
     /// That many replicas; `change` has the last word on each configuration file.
     pub async fn with(
         count: usize,
         setting: Setting,
-        change: impl Fn(String) -> String,
+        change: impl Fn(&str) -> String,
     ) -> anyhow::Result<Self> {
         // The lease has to outlast two of its waits.
         let setting = Setting { store: StoreKind::Redis, patience: 1, ..setting };
         let mut world = World::without_tapdesk(setting).await?;
         world.hands.run();
         let ledgers = world.config.ledger.path.clone();
-        let mut replicas = Vec::new();
+        let mut all = Vec::new();
         for name in &NAMES[..count] {
             let config = world.files.path().join(format!("{name}.toml"));
             let ledger = format!("name = \"{name}\"\npath = \"{}/{name}\"", ledgers.display());
             let text = world.config_text().replace(&format!("path = \"{}\"", ledgers.display()), &ledger);
             ensure!(text.contains(&ledger), "the ledger is configured elsewhere:\n{text}");
             let lease = LEASE.as_secs();
-            std::fs::write(&config, change(format!("{text}\n[worker]\nlease = \"{lease}s\"\n")))?;
-            replicas.push(Replica { config, process: None, said: Vec::new() });
+            std::fs::write(&config, change(&format!("{text}\n[worker]\nlease = \"{lease}s\"\n")))?;
+            all.push(Replica { config, process: None, said: Vec::new() });
         }
         // Who takes over at the end is one more replica, on the story's own time.
         (world.config.ledger.name, world.config.ledger.path) = ("last".parse()?, ledgers.join("last"));
-        let mut replicas = Self { world, replicas, balancer: Balancer::start().await? };
+        let mut replicas = Self { world, all, balancer: Balancer::start().await? };
         for n in 0..count {
             replicas.start_again(n).await?;
         }
@@ -94,7 +94,7 @@ impl Replicas {
 
     /// One replica, which has to be alive.
     pub fn replica(&self, n: usize) -> anyhow::Result<&Process> {
-        self.replicas[n].process.as_ref().with_context(|| format!("replica {} is dead", NAMES[n]))
+        self.all[n].process.as_ref().with_context(|| format!("replica {} is dead", NAMES[n]))
     }
 
     /// Slack, as if the balancer gave everything to one replica.
@@ -109,16 +109,16 @@ impl Replicas {
 
     /// Kills one replica as a power cut does.
     pub async fn kill(&mut self, n: usize) -> anyhow::Result<()> {
-        let process = self.replicas[n].process.take().context("it is dead already")?;
+        let process = self.all[n].process.take().context("it is dead already")?;
         process.kill().await
     }
 
     /// Starts a dead replica on its own files.
     pub async fn start_again(&mut self, n: usize) -> anyhow::Result<()> {
-        let process = Process::start(&self.replicas[n].config, "info").await.context(NAMES[n])?;
-        self.replicas[n].said.push(process.said());
-        self.replicas[n].process = Some(process);
-        let living = self.replicas.iter().filter_map(|replica| replica.process.as_ref());
+        let process = Process::start(&self.all[n].config, "info").await.context(NAMES[n])?;
+        self.all[n].said.push(process.said());
+        self.all[n].process = Some(process);
+        let living = self.all.iter().filter_map(|replica| replica.process.as_ref());
         let addresses: anyhow::Result<Vec<SocketAddr>> =
             living.map(|process| Ok(process.base.authority().parse()?)).collect();
         *lock(&self.balancer.replicas) = addresses?;
@@ -127,20 +127,20 @@ impl Replicas {
 
     /// Waits until some living replica logs a line with that part.
     pub async fn say(&self, part: &str) -> anyhow::Result<String> {
-        let living = self.replicas.iter().filter_map(|replica| replica.process.as_ref());
+        let living = self.all.iter().filter_map(|replica| replica.process.as_ref());
         Ok(select_ok(living.map(|process| Box::pin(process.says(part)))).await?.0)
     }
 
     /// The lines with that part that any replica ever logged.
     #[must_use]
     pub fn said(&self, part: &str) -> Vec<String> {
-        self.replicas.iter().flat_map(|replica| &replica.said).flat_map(|said| said.lines(part)).collect()
+        self.all.iter().flat_map(|replica| &replica.said).flat_map(|said| said.lines(part)).collect()
     }
 
     /// The lines with that part that one replica ever logged.
     #[must_use]
     pub fn said_by(&self, n: usize, part: &str) -> Vec<String> {
-        self.replicas[n].said.iter().flat_map(|said| said.lines(part)).collect()
+        self.all[n].said.iter().flat_map(|said| said.lines(part)).collect()
     }
 
     /// What a metric of one replica counts, over all its labels.
@@ -153,7 +153,7 @@ impl Replicas {
 
     /// Tells the replicas to stop, and goes on with one more inside the story, on manual time.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        for replica in &mut self.replicas {
+        for replica in &mut self.all {
             let Some(process) = replica.process.take() else { continue };
             process.terminate()?;
             let ended = process.ends().await?;
