@@ -178,7 +178,7 @@ fn nothing_is_decided_twice(minute: &Minute, accepted: &BTreeSet<&str>) -> anyho
 }
 
 /// A message that came again is one of a task that was repeated; a task is repeated because its replica was killed, or ran
-/// out of time on a busy machine.
+/// out of time on a busy machine, or got no answer from outside.
 fn repeats_are_explained(
     replicas: &Replicas,
     minute: &Minute,
@@ -196,6 +196,11 @@ fn repeats_are_explained(
             ensure!(follows_one_of(&line, kills.iter().map(|kill| Ok(*kill)))?, "no kill explains: {line}");
         }
         *repeated.entry((request, task)).or_default() += 1;
+    }
+    // What was sent and not answered in time may have arrived.
+    let unanswered = replicas.said("a task will be tried again");
+    for line in &unanswered {
+        *repeated.entry((field(line, "request.id="), field(line, "task="))).or_default() += 1;
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for Again { kind, subject, words, times } in came_again(&replicas.world) {
@@ -216,8 +221,9 @@ fn repeats_are_explained(
     let counts = |kind| counts.get(kind).copied().unwrap_or_default();
     let (texts, mails, chats) = (counts("text message"), counts("mail"), counts("chat message"));
     Ok(format!(
-        "{tasks} tasks were repeated ({late} of them had run out of time), and for that {texts} text messages, {mails} \
-         mails and {chats} chat messages came again"
+        "{tasks} tasks were repeated ({late} of them had run out of time, {} had no answer), and for that {texts} text messages, {mails} \
+         mails and {chats} chat messages came again",
+        unanswered.len()
     ))
 }
 
