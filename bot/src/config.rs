@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tapdesk_adapters::secret::Secret;
-use tapdesk_core::ids::LedgerName;
+use tapdesk_core::ids::{GroupId, LedgerName};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Policy, Route, duration};
 use url::Url;
@@ -140,6 +140,8 @@ pub struct Ledger {
 pub struct Security {
     /// `mailto:` addresses.
     pub notify: Vec<String>,
+    /// The object id of a group: its members are security's people in chat, who may see and revoke any request.
+    pub group: Option<GroupId>,
 }
 
 /// `[graph]`

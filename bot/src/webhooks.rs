@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use metrics::counter;
 use tapdesk_adapters::slack::{self, Parsed, Surface};
 use tapdesk_core::card::{Card, Choice};
-use tapdesk_core::desk::Answer;
+use tapdesk_core::desk::{Answer, Inquiry};
 use tapdesk_core::inbound::{Inbound, Wish};
 use tapdesk_core::ports::Reply;
 use tapdesk_core::words;
@@ -29,8 +29,13 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
         Ok(inbound) => inbound,
         Err(response) => return *response,
     };
+    let reply = copy(&inbound.reply);
     let card = match take_in(&site, inbound).await {
         Taken::Answered(Answer::Say(card)) => card,
+        Taken::Answered(Answer::Later(card, inquiry)) => {
+            answer_later(&site, reply, inquiry);
+            card
+        }
         Taken::Answered(Answer::Nothing) => return empty(StatusCode::OK),
         Taken::Unconfirmed => words::not_confirmed(),
     };
@@ -56,6 +61,10 @@ pub async fn slack_interaction(
     let answering = site.tracker.spawn(async move {
         let card = match take_in(&desk_site, inbound).await {
             Taken::Answered(Answer::Say(card)) => Some(card),
+            Taken::Answered(Answer::Later(_, inquiry)) => {
+                answer_later(&desk_site, copy(&whisper_to), inquiry);
+                None
+            }
             Taken::Answered(Answer::Nothing) => None,
             Taken::Unconfirmed => Some(words::not_confirmed()),
         };
@@ -99,6 +108,15 @@ async fn take_in(site: &Arc<Site>, inbound: Inbound) -> Taken {
 fn whisper_later(site: &Arc<Site>, reply: Reply, card: Card) {
     let desk = Arc::clone(&site.desk);
     site.tracker.spawn(async move { desk.whisper(&reply, &card).await });
+}
+
+/// Looks up what the acknowledgement could not wait for, and whispers it.
+fn answer_later(site: &Arc<Site>, reply: Reply, inquiry: Inquiry) {
+    let desk = Arc::clone(&site.desk);
+    site.tracker.spawn(async move {
+        let card = desk.answer(inquiry).await;
+        desk.whisper(&reply, &card).await;
+    });
 }
 
 fn slack_inbound(

@@ -5,6 +5,7 @@
 
 mod claim;
 mod facts;
+mod inquiry;
 mod intake;
 mod notify;
 mod work;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusAnswer};
+pub use self::facts::Looked;
+pub use self::inquiry::{Inquiry, Question};
 pub use self::intake::Answer;
-use crate::ids::{ChatName, DeliveryId, RequestId, Version, WorkerId};
+use crate::ids::{ChatName, DeliveryId, GroupId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
 use crate::policy::{Policy, Route};
@@ -53,6 +56,8 @@ pub struct Settings {
     pub public_url: String,
     /// Where security is told.
     pub security: Vec<Contact>,
+    /// Whose members are security's people in chat.
+    pub security_group: Option<GroupId>,
     /// The name of the slash command, for the words.
     pub command: String,
     /// This process.

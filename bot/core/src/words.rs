@@ -13,6 +13,7 @@ mod approval;
 mod message;
 mod news;
 mod reason;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use self::approval::approval;
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
+pub use self::status::{looking, not_for_you, not_looked_up, pending};
 
 /// Shortest reason that is accepted, in characters.
 pub const SHORTEST_REASON: usize = 5;

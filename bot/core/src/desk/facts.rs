@@ -16,7 +16,7 @@ use crate::request::{Candidate, Case, Grant, Reason, Request, Terms, Whom};
 const MOST_ASKED: usize = 25;
 
 /// What a look-up brings: facts, a reason to refuse, or a failed look-up.
-type Looked<T> = Result<Result<T, Reason>, PortError>;
+pub type Looked<T> = Result<Result<T, Reason>, PortError>;
 
 /// A check at the claim that passed.
 pub(super) struct Rechecked {
@@ -36,9 +36,28 @@ macro_rules! known {
 }
 
 impl Desk {
+    /// Who stands behind a chat account: the one enabled member of the tenant whom the chat vouches for.
+    pub async fn who_is(&self, account: &ChatUser) -> Looked<Person> {
+        let address = match self.chat(&account.chat)?.vouch(account).await? {
+            Vouched::Address(address) => address,
+            Vouched::Nobody(why) => return Ok(Err(Reason::RequesterNotVouched(why))),
+        };
+        let mut found = self.ports.directory.find(&address).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(person), true) if person.enabled && person.member => Ok(Ok(person)),
+            _ => Ok(Err(Reason::RequesterUnknown)),
+        }
+    }
+
+    /// Whether the person is one of security's in chat; nobody is where no group is configured.
+    pub async fn is_security(&self, person: PersonId) -> Result<bool, PortError> {
+        let Some(group) = self.settings.security_group else { return Ok(false) };
+        Ok(!self.ports.directory.groups_among(person, &[group]).await?.is_empty())
+    }
+
     /// Asks everybody who knows something and binds the first rule that matches.
     pub(super) async fn facts(&self, request: &Request) -> Looked<Case> {
-        let requester = known!(self.requester(&request.requester).await?);
+        let requester = known!(self.who_is(&request.requester).await?);
         let subject = known!(self.subject(&request.subject).await?);
         let manager = self.ports.directory.manager(subject.id).await?;
         let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
@@ -126,18 +145,6 @@ impl Desk {
             }
         }
         Ok(contacts)
-    }
-
-    async fn requester(&self, account: &ChatUser) -> Looked<Person> {
-        let address = match self.chat(&account.chat)?.vouch(account).await? {
-            Vouched::Address(address) => address,
-            Vouched::Nobody(why) => return Ok(Err(Reason::RequesterNotVouched(why))),
-        };
-        let mut found = self.ports.directory.find(&address).await?;
-        match (found.pop(), found.is_empty()) {
-            (Some(person), true) if person.enabled && person.member => Ok(Ok(person)),
-            _ => Ok(Err(Reason::RequesterUnknown)),
-        }
     }
 
     async fn subject(&self, naming: &Naming) -> Looked<Person> {

@@ -1,7 +1,7 @@
 //! What happens to a verified message from a chat?
 
 use crate::card::{Card, Choice};
-use crate::desk::{Desk, Stopped};
+use crate::desk::{Desk, Inquiry, Stopped};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Inbound, Wish};
 use crate::people::{Naming, one_line};
@@ -16,6 +16,8 @@ use std::time::Duration;
 pub enum Answer {
     /// This.
     Say(Card),
+    /// This, and the answer to the inquiry once [`Desk::answer`] has it.
+    Later(Card, Inquiry),
     /// Nothing: what follows is seen where it happens.
     Nothing,
 }

@@ -137,6 +137,14 @@ impl Request {
         whom
     }
 
+    /// Whether it waits for this person's decision.
+    #[must_use]
+    pub fn waits_for(&self, person: PersonId) -> bool {
+        let State::AwaitingApproval { case, approvals, .. } = &self.state else { return false };
+        case.approvers.iter().any(|candidate| candidate.human.id == person)
+            && approvals.iter().all(|approval| approval.by.id != person)
+    }
+
     /// The subject, once the facts are in. At most one open request per subject.
     #[must_use]
     pub fn subject_id(&self) -> Option<PersonId> {
