@@ -103,6 +103,11 @@ impl Entra {
         self.desk.with(|r| r.granted = permissions.iter().map(ToString::to_string).collect());
     }
 
+    /// Grants one permission more, to tokens from now on.
+    pub fn grant_also(&self, permission: &str) {
+        self.desk.with(|r| r.granted.push(permission.to_owned()));
+    }
+
     /// Takes one permission away, from tokens from now on.
     pub fn withhold(&self, permission: &str) {
         self.desk.with(|r| r.granted.retain(|p| p != permission));

@@ -18,6 +18,7 @@ use tapdesk_core::ids::{
     ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };
 use tapdesk_core::ledger::{Head, Record};
+use tapdesk_core::method::Method;
 use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::policy::Route;
@@ -228,6 +229,10 @@ impl Directory for Fused<dyn Directory> {
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
         self.port.phones(person).await
+    }
+
+    async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError> {
+        self.port.methods(person).await
     }
 
     async fn pass_policy(&self) -> Result<PassPolicy, PortError> {

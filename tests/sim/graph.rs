@@ -23,11 +23,13 @@ use crate::wire::{Trouble, Wire, lock};
 
 mod door;
 mod memberships;
+mod methods;
 mod passes;
 mod query;
 mod record;
 mod users;
 
+pub use methods::MethodType;
 pub use record::{Pass, PassPolicy, SignIn, Target};
 
 /// The directory role that the application itself holds, besides its permissions.
@@ -205,6 +207,7 @@ struct Desk {
     page_size: usize,
     mint: Mint,
     passes: Vec<Pass>,
+    methods: Vec<methods::Registration>,
     revoked: HashMap<String, usize>,
 }
 
@@ -216,6 +219,7 @@ impl Desk {
             page_size: 100,
             mint: Arc::new(mint),
             passes: Vec::new(),
+            methods: Vec::new(),
             revoked: HashMap::new(),
         }
     }
@@ -260,6 +264,7 @@ fn router(tenant: &Tenant) -> Router {
         .route("/users/{user}/ownedObjects", get(users::owned_objects))
         .route("/users/{user}/revokeSignInSessions", post(users::revoke_sessions))
         .route("/users/{user}/authentication/phoneMethods", get(users::phones))
+        .route("/users/{user}/authentication/methods", get(methods::list))
         .route("/users/{user}/transitiveMemberOf", get(memberships::of_user))
         .route("/users/{user}/transitiveMemberOf/{cast}", get(memberships::of_user_cast))
         .route("/users/{user}/checkMemberGroups", post(memberships::check))

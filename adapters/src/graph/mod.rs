@@ -2,13 +2,14 @@
 //!
 //! [`Graph`] implements the core's `Directory` with Microsoft Graph v1.0 and an app-only token. One sub-module
 //! per question: `token` (who are we), `call` and `answer` (one call, its log line, its repeats), `people`,
-//! `privilege`, `passes` (policy, list, delete) and `create` (the one call that is never repeated).
+//! `privilege`, `methods`, `passes` (policy, list, delete) and `create` (the one call that is never repeated).
 
 mod answer;
 mod call;
 mod create;
 #[cfg(test)]
 mod loopback;
+mod methods;
 mod passes;
 mod people;
 mod privilege;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tapdesk_core::ids::{GroupId, PassId, PersonId};
+use tapdesk_core::method::Method;
 use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::ports::{Clock, CreateError, Directory, Entropy, PortError};
@@ -214,6 +216,10 @@ impl Directory for Graph {
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
         people::phones(self, person).await
+    }
+
+    async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError> {
+        methods::methods(self, person).await
     }
 
     async fn pass_policy(&self) -> Result<PassPolicy, PortError> {

@@ -8,6 +8,7 @@ pub mod desk;
 pub mod ids;
 pub mod inbound;
 pub mod ledger;
+pub mod method;
 pub mod pass;
 pub mod people;
 pub mod policy;

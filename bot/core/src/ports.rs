@@ -15,6 +15,7 @@ use crate::ids::{
     ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };
 use crate::ledger::{Head, Record};
+use crate::method::Method;
 use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
@@ -132,6 +133,8 @@ pub trait Directory: Send + Sync {
     async fn privileges(&self, person: PersonId) -> Result<Privileges, PortError>;
     /// The person's authentication phone methods, as Entra shows them (perhaps masked).
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError>;
+    /// Every way to sign in that the person has, passes and the password included.
+    async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError>;
     /// The tenant's pass policy.
     async fn pass_policy(&self) -> Result<PassPolicy, PortError>;
     /// The person's passes, spent ones included.

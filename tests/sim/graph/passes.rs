@@ -159,7 +159,12 @@ fn shown(tenant: &Tenant, user: &str) -> Option<Value> {
 }
 
 /// The account, if the caller may see its sign-in methods.
-fn owner(tenant: &Tenant, caller: &Caller, permissions: &[&str], user: &str) -> Result<Profile, Problem> {
+pub(super) fn owner(
+    tenant: &Tenant,
+    caller: &Caller,
+    permissions: &[&str],
+    user: &str,
+) -> Result<Profile, Problem> {
     if !caller.has(permissions) && caller.role == AppRole::None {
         return Err(Problem::access_denied());
     }

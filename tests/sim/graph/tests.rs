@@ -160,7 +160,7 @@ async fn every_read_needs_its_permission() {
             "{path}"
         );
     }
-    for path in ["temporaryAccessPassMethods", "phoneMethods"] {
+    for path in ["temporaryAccessPassMethods", "phoneMethods", "methods"] {
         let answer = stage.get(&format!("{user}/authentication/{path}")).await;
         assert_eq!(code(&answer), (403, "accessDenied"), "{path}");
         assert_eq!(answer.1["error"]["innerError"]["message"], "Request Authorization failed");
@@ -172,6 +172,30 @@ async fn every_read_needs_its_permission() {
     let policy =
         "policies/authenticationMethodsPolicy/authenticationMethodConfigurations/temporaryAccessPass";
     assert_eq!(code(&stage.get(policy).await), (403, "accessDenied"));
+}
+
+#[tokio::test]
+async fn methods_are_listed_with_the_dates_that_graph_has() {
+    let stage = Stage::new().await;
+    let jane = stage.company.person("Jane Doe", "jane@contoso.com").mobile("+491701234512");
+    stage.entra.grant_also("UserAuthenticationMethod.Read.All");
+    stage.graph.registers(&jane, MethodType::Passkey);
+    stage.graph.registers(&jane, MethodType::Authenticator);
+    let _ = stage.graph.make_foreign_pass(&jane, 60);
+    let (status, page) = stage.get(&format!("users/{}/authentication/methods", jane.id())).await;
+    assert_eq!(status, 200);
+    let methods = page["value"].as_array().unwrap().iter();
+    let listed: Vec<(&str, bool)> = methods
+        .map(|method| (method["@odata.type"].as_str().unwrap(), method["createdDateTime"].is_string()))
+        .collect();
+    let expected = [
+        ("#microsoft.graph.passwordAuthenticationMethod", true),
+        ("#microsoft.graph.phoneAuthenticationMethod", false),
+        ("#microsoft.graph.fido2AuthenticationMethod", true),
+        ("#microsoft.graph.microsoftAuthenticatorAuthenticationMethod", false),
+        ("#microsoft.graph.temporaryAccessPassAuthenticationMethod", true),
+    ];
+    assert_eq!(listed, expected);
 }
 
 #[tokio::test]
