@@ -9,7 +9,7 @@ use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, LedgerName, RequestId, V
 use tapdesk_core::ledger::Head;
 use tapdesk_core::people::Naming;
 use tapdesk_core::ports::{Commit, Opened, RequesterCap, Store};
-use tapdesk_core::request::{Change, Event, Reason, Request};
+use tapdesk_core::request::{Asker, Change, Event, Reason, Request};
 
 /// Lets many requests live, from their first message to their end, so many at a time.
 pub(crate) async fn live(
@@ -27,11 +27,12 @@ pub(crate) async fn live(
 /// One request is opened, loaded, and closed because no rule matches.
 async fn live_once(store: &dyn Store, n: u32) -> anyhow::Result<()> {
     let now = Timestamp::UNIX_EPOCH.saturating_add(Duration::from_secs(1_800_000_000 + u64::from(n)))?;
-    let requester =
+    let account =
         ChatUser { chat: ChatName::from("slack"), workspace: "T1".to_owned(), id: format!("U{}", n / 10) };
     let id: RequestId = format!("req_{n:026}").parse()?;
     let subject = Naming::Address(format!("person{n}@example.com"));
-    let opening = Request::open(id.clone(), requester, subject, "lost the phone on a train".to_owned(), now);
+    let reason = "lost the phone on a train".to_owned();
+    let opening = Request::open(id.clone(), Asker::Account(account), subject, reason, now);
     let cap = RequesterCap { most: 20, window: Duration::from_hours(1) };
     let delivery = Some(DeliveryId(format!("delivery {n}")));
     let opened = store.open(commit(n, opening, delivery), cap, now).await?;

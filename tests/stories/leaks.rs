@@ -15,7 +15,7 @@ use tapdesk_core::pass::{NewPass, Passcode};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource, Naming};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{Chat, Commit, Courier, Entropy, Ledger, Message, Reply, RequesterCap, Store};
-use tapdesk_core::request::Request;
+use tapdesk_core::request::{Asker, Request};
 use tapdesk_core::ticket::{Client, Code, Pin, ReportToken, Revealed};
 use tapdesk_tests::chance;
 use tapdesk_tests::check::{self, Kind, Place, Secret};
@@ -133,7 +133,7 @@ impl Kept {
         let head = self.ledger.append(vec![Record::service(now, "careless").with("line", text)]).await?;
         let id = RequestId::fresh(&SystemEntropy);
         let subject = Naming::Address("jane.doe@contoso.com".to_owned());
-        let change = Request::open(id, mary, subject, text.to_owned(), now);
+        let change = Request::open(id, Asker::Account(mary), subject, text.to_owned(), now);
         let delivery = Some(tapdesk_core::ids::DeliveryId(text.to_owned()));
         let commit = Commit { request: change.next, tasks: Vec::new(), head, delivery, fresh_tries: false };
         self.store

@@ -312,7 +312,7 @@ pub enum Opened {
     TooMany,
 }
 
-/// At most `most` requests of one requester within `window`.
+/// At most `most` requests that count together ([`Request::counted`]) within `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequesterCap {
     /// How many.

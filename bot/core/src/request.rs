@@ -47,8 +47,8 @@ pub struct Request {
     pub id: RequestId,
     /// When it was accepted.
     pub received_at: Timestamp,
-    /// The account that asked.
-    pub requester: ChatUser,
+    /// Who asked.
+    pub requester: Asker,
     /// Whom the pass is for, as asked.
     pub subject: Naming,
     /// Why, as asked.
@@ -59,6 +59,25 @@ pub struct Request {
     pub footing: Footing,
     /// Where it stands.
     pub state: State,
+}
+
+/// Who asked, as far as it is known when a request comes in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asker {
+    /// Somebody in a chat.
+    Account(ChatUser),
+    /// Somebody at the page who says that they are the subject. Nobody vouches for it, and there is no way to tell them
+    /// anything.
+    Visitor,
+}
+
+/// Whose requests count towards one cap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counted {
+    /// Those of an account.
+    Of(ChatUser),
+    /// Those that visitors made for a subject, as named.
+    For(Naming),
 }
 
 /// Where a request stands, with exactly the facts that exist then.

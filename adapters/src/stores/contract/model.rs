@@ -170,9 +170,9 @@ impl Model {
         if let Some(first) = self.seen(commit) {
             return Some(Opened::Seen(id(first)));
         }
-        let of_requester = |kept: &&Kept| kept.stored.request.requester == commit.request.requester;
+        let same_cap = |kept: &&Kept| kept.stored.request.counted() == commit.request.counted();
         let recent = |kept: &&Kept| kept.opened_at > now - CAP.window;
-        if self.requests.values().filter(of_requester).filter(recent).count() >= CAP.most as usize {
+        if self.requests.values().filter(same_cap).filter(recent).count() >= CAP.most as usize {
             return Some(Opened::TooMany);
         }
         let n = number(&commit.request);

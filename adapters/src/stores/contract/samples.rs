@@ -12,7 +12,7 @@ use tapdesk_core::people::{Human, Naming};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{Commit, RequesterCap};
 use tapdesk_core::request::{
-    Approval, Candidate, Case, CodeHalf, Ending, Grant, Notice, Past, Request, State, Terms, Ticket,
+    Approval, Asker, Candidate, Case, CodeHalf, Ending, Grant, Notice, Past, Request, State, Terms, Ticket,
 };
 use tapdesk_core::task::{NewTask, Task};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -90,7 +90,7 @@ pub fn received(n: u32) -> Request {
     Request {
         id: id(n),
         received_at: at(0),
-        requester: account(1),
+        requester: Asker::Account(account(1)),
         subject: Naming::Address(format!("subject{n}@contoso.example")),
         reason: "lost phone\n\"really\"".to_owned(),
         posted: Vec::new(),

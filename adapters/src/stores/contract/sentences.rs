@@ -7,7 +7,7 @@ use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
-use tapdesk_core::request::{Request, Whom};
+use tapdesk_core::request::{Asker, Request, Whom};
 
 use super::samples::{
     NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, head_of, id, noticed,
@@ -38,8 +38,25 @@ pub async fn a_requester_opens_no_more_than_the_cap(store: Any) {
     assert_eq!(store.load(&id(3)).await.unwrap(), None);
     let repeated = by_delivery(commit(received(4)), 2);
     assert_eq!(store.open(repeated, cap, at(3)).await.unwrap(), Opened::Seen(id(2)));
-    let other = Request { requester: account(2), ..received(5) };
+    let other = Request { requester: Asker::Account(account(2)), ..received(5) };
     assert_eq!(store.open(commit(other), cap, at(3)).await.unwrap(), Opened::New);
+}
+
+/// Nobody knows who visits: what was asked for one name counts together, and apart from what accounts ask.
+pub async fn visitors_open_no_more_than_the_cap_for_one_name(store: Any) {
+    let cap = RequesterCap { most: 1, window: MINUTE };
+    let visited =
+        |n, of: &Request| Request { requester: Asker::Visitor, subject: of.subject.clone(), ..received(n) };
+    let (first, other) = (received(1), received(2));
+    for (request, expected) in [
+        (visited(1, &first), Opened::New),
+        (visited(2, &first), Opened::TooMany),
+        (visited(3, &other), Opened::New),
+        (Request { id: id(4), ..first.clone() }, Opened::New),
+    ] {
+        assert_eq!(store.open(commit(request), cap, at(0)).await.unwrap(), expected);
+    }
+    assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), [id(4)]);
 }
 
 /// The window moves, and a refused delivery was not claimed.
@@ -142,7 +159,7 @@ pub async fn a_request_that_loses_its_subject_to_another_can_still_be_closed(sto
 /// Subject, requester and approvers find a request while it is open and concerns them.
 pub async fn people_find_their_open_requests_and_no_others(store: Any) {
     open(&store, commit(received(1))).await;
-    open(&store, commit(Request { requester: account(2), ..received(2) })).await;
+    open(&store, commit(Request { requester: Asker::Account(account(2)), ..received(2) })).await;
     assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), [id(1)]);
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
 

@@ -37,7 +37,7 @@ pub(super) const CODES: TableDefinition<'_, &str, &str> = TableDefinition::new("
 pub(super) const REPORTS: TableDefinition<'_, &str, &str> = TableDefinition::new("reports");
 /// Tickets by subject and the time they were opened.
 pub(super) const TICKETS: TableDefinition<'_, (&str, Nanos, &str), ()> = TableDefinition::new("tickets");
-/// Requests by requester and the time they were opened: what the requester's cap counts.
+/// Requests by whom they count for and the time they were opened: what a cap counts.
 pub(super) const ASKED: TableDefinition<'_, (&str, Nanos, &str), ()> = TableDefinition::new("asked");
 /// Closed requests by the time they closed.
 pub(super) const CLOSED: TableDefinition<'_, (Nanos, &str), ()> = TableDefinition::new("closed");
@@ -215,6 +215,11 @@ impl Open<'_> {
 /// The key of an [`OPEN_BY`] row.
 pub(super) fn whom_key(whom: &Whom) -> Result<String, Fault> {
     serde_json::to_string(whom).map_err(unwritable)
+}
+
+/// The key of an [`ASKED`] row.
+pub(super) fn counted_key(request: &Request) -> Result<String, Fault> {
+    serde_json::to_string(&request.counted()).map_err(unwritable)
 }
 
 /// The request as it is kept, from any table of requests.

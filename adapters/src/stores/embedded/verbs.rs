@@ -16,7 +16,7 @@ use tapdesk_core::request::Whom;
 use tapdesk_core::ticket::CodeHash;
 
 use super::tables::{Fault, Kept, Nanos, Tables, TaskRow, Todo};
-use super::tables::{decode, encode, kept, places, request_id, whom_key};
+use super::tables::{counted_key, decode, encode, kept, places, request_id, whom_key};
 
 /// How many closed requests one transaction looks at, so that forgetting never holds up the others for long.
 const FORGET_AT_ONCE: usize = 128;
@@ -36,8 +36,8 @@ pub(super) fn open(
     if let Some(request) = seen(tables, commit)? {
         return Ok(Opened::Seen(request));
     }
-    let requester = whom_key(&Whom::Requester(commit.request.requester.clone()))?;
-    if is_capped(tables, &requester, cap, now)? {
+    let counted = counted_key(&commit.request)?;
+    if is_capped(tables, &counted, cap, now)? {
         return Ok(Opened::TooMany);
     }
     let id = &commit.request.id;
@@ -45,7 +45,7 @@ pub(super) fn open(
         return Err(Fault::Alone(PortError::fatal("a request with this id exists already")));
     }
     put(tables, None, Version::FIRST, now, commit)?;
-    tables.write().asked.insert((requester.as_str(), now.as_nanosecond(), id.as_str()), ())?;
+    tables.write().asked.insert((counted.as_str(), now.as_nanosecond(), id.as_str()), ())?;
     Ok(Opened::New)
 }
 
@@ -197,12 +197,12 @@ fn rival(tables: &Tables<'_>, commit: &Commit) -> Result<Option<RequestId>, Faul
     Ok(None)
 }
 
-/// Whether the requester has reached the cap; looks at no more rows than the cap allows.
-fn is_capped(tables: &Tables<'_>, requester: &str, cap: RequesterCap, now: Timestamp) -> Result<bool, Fault> {
+/// Whether the cap is reached; looks at no more rows than the cap allows.
+fn is_capped(tables: &Tables<'_>, counted: &str, cap: RequesterCap, now: Timestamp) -> Result<bool, Fault> {
     let most = usize::try_from(cap.most).unwrap_or(usize::MAX);
     let after = minus(now, cap.window).saturating_add(1);
     let mut count = 0;
-    for row in tables.asked.range((requester, after, "")..(requester, Nanos::MAX, ""))?.take(most) {
+    for row in tables.asked.range((counted, after, "")..(counted, Nanos::MAX, ""))?.take(most) {
         row?;
         count += 1;
     }
@@ -299,7 +299,7 @@ fn move_task(
 /// Removes a request and every way to find it, with the deliveries that belong to it.
 fn remove(tables: &mut Tables<'_>, id: &RequestId) -> Result<(), Fault> {
     let Some(kept) = kept(&tables.requests, id.as_str())? else { return Ok(()) };
-    let requester = whom_key(&Whom::Requester(kept.request.requester.clone()))?;
+    let counted = counted_key(&kept.request)?;
     let places = places(&kept.request)?;
     let mut deliveries = Vec::new();
     for row in tables.deliveries_of.range((id.as_str(), "")..)? {
@@ -319,7 +319,7 @@ fn remove(tables: &mut Tables<'_>, id: &RequestId) -> Result<(), Fault> {
         open.deliveries.remove(delivery.as_str())?;
         open.deliveries_of.remove((id.as_str(), delivery.as_str()))?;
     }
-    open.asked.remove((requester.as_str(), kept.opened_at.as_nanosecond(), id.as_str()))?;
+    open.asked.remove((counted.as_str(), kept.opened_at.as_nanosecond(), id.as_str()))?;
     open.tries.remove(id.as_str())?;
     open.requests.remove(id.as_str())?;
     Ok(())

@@ -234,10 +234,10 @@ impl Place {
         Self { at: Some(digits(at)), ..Self::new(Kind::Ticket, &subject.to_string()) }
     }
 
-    /// What counts towards the requester's cap.
+    /// What counts towards the same cap.
     pub(super) fn asked(request: &Request) -> Result<Self, PortError> {
-        let requester = Self::whom(&Whom::Requester(request.requester.clone()))?;
-        Ok(Self { kind: Kind::Asked, ..requester })
+        let counted = serde_json::to_string(&request.counted()).map_err(super::fault::unwritable)?;
+        Ok(Self::new(Kind::Asked, &counted))
     }
 
     /// The pointer of the request's plan at this place.

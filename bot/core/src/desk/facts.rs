@@ -9,7 +9,7 @@ use crate::pass::{PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, ContactKind, ContactSource, Human, Naming, Person};
 use crate::policy::{Approver, Circumstances, Route, Rule, assign};
 use crate::ports::{Chat, PortError, Vouched};
-use crate::request::{Candidate, Case, Grant, Reason, Request, Terms, Whom};
+use crate::request::{Asker, Candidate, Case, Grant, Reason, Request, Terms, Whom};
 
 /// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
 /// large group does not keep away those whom another approval needs.
@@ -57,8 +57,17 @@ impl Desk {
 
     /// Asks everybody who knows something and binds the first rule that matches.
     pub(super) async fn facts(&self, request: &Request) -> Looked<Case> {
-        let requester = known!(self.who_is(&request.requester).await?);
-        let subject = known!(self.subject(&request.subject).await?);
+        let (requester, subject) = match &request.requester {
+            Asker::Account(account) => {
+                let requester = known!(self.who_is(account).await?);
+                (requester, known!(self.subject(&request.subject).await?))
+            }
+            // Only a rule for those who ask for themselves matches.
+            Asker::Visitor => {
+                let subject = known!(self.subject(&request.subject).await?);
+                (subject.clone(), subject)
+            }
+        };
         let manager = self.ports.directory.manager(subject.id).await?;
         let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
         let Some(rule) = self.policy.bind(&circumstances) else { return Ok(Err(Reason::NoRule)) };

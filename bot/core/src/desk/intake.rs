@@ -6,7 +6,7 @@ use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Inbound, Wish};
 use crate::people::{Naming, one_line};
 use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
-use crate::request::{Candidate, Event, Refusal, Request};
+use crate::request::{Asker, Candidate, Event, Refusal, Request};
 use crate::ticket::Pin;
 use crate::words;
 use std::time::Duration;
@@ -70,11 +70,13 @@ impl Desk {
         }
         let now = self.now();
         let id = RequestId::fresh(&*self.ports.entropy);
-        let mut change = Request::open(id, sender, subject, reason, now);
+        let mut change = Request::open(id, Asker::Account(sender), subject, reason, now);
         let pseudonym = self.pepper.pseudonym(&change.next.reason);
         for record in &mut change.records {
             record.facts.insert("reason".to_owned(), pseudonym.clone());
-            record.facts.insert("chat".to_owned(), change.next.requester.chat.to_string());
+            if let Some(account) = change.next.requester.account() {
+                record.facts.insert("chat".to_owned(), account.chat.to_string());
+            }
         }
         let head = self.ports.ledger.append(change.records.clone()).await?;
         change.next.footing.add(Version::FIRST, &head, change.records.len());

@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Case, Ending, Goal, Grant, Made, Notice, Past, REPORT_OUTLIVES, Reason, Request, State, Whom};
-use crate::ids::PersonId;
+use super::{
+    Asker, Case, Counted, Ending, Goal, Grant, Made, Notice, Past, REPORT_OUTLIVES, Reason, Request, State,
+    Whom,
+};
+use crate::ids::{ChatUser, PersonId};
 use crate::people::{Human, PinnedContact};
 use crate::policy::Route;
 use crate::ticket::{CodeHash, TokenHash};
@@ -129,7 +132,8 @@ impl Request {
         if !self.is_open() {
             return Vec::new();
         }
-        let mut whom = vec![Whom::Requester(self.requester.clone())];
+        let mut whom: Vec<Whom> =
+            self.requester.account().cloned().map(Whom::Requester).into_iter().collect();
         whom.extend(self.subject_id().map(Whom::Subject));
         if let State::AwaitingApproval { case, .. } = &self.state {
             whom.extend(case.approvers.iter().map(|candidate| Whom::Approver(candidate.human.id)));
@@ -143,6 +147,15 @@ impl Request {
         let State::AwaitingApproval { case, approvals, .. } = &self.state else { return false };
         case.approvers.iter().any(|candidate| candidate.human.id == person)
             && approvals.iter().all(|approval| approval.by.id != person)
+    }
+
+    /// Towards whose cap it counts.
+    #[must_use]
+    pub fn counted(&self) -> Counted {
+        match &self.requester {
+            Asker::Account(account) => Counted::Of(account.clone()),
+            Asker::Visitor => Counted::For(self.subject.clone()),
+        }
     }
 
     /// The subject, once the facts are in. At most one open request per subject.
@@ -169,6 +182,26 @@ impl Request {
         let grant = self.grant()?;
         let at = grant.approvals.last().map_or(self.received_at, |approval| approval.at);
         Some((grant.case.subject.id, at))
+    }
+}
+
+impl Asker {
+    /// The account, if it was one.
+    #[must_use]
+    pub fn account(&self) -> Option<&ChatUser> {
+        match self {
+            Self::Account(account) => Some(account),
+            Self::Visitor => None,
+        }
+    }
+
+    /// Its name, for ledger and logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "account",
+            Self::Visitor => "visitor",
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Case, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
-use crate::ids::{ChatUser, PersonId, RequestId, Version};
+use super::{Asker, Case, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
+use crate::ids::{PersonId, RequestId, Version};
 use crate::ledger::{Footing, Phase, Record};
 use crate::people::{Human, Naming};
 use crate::task::{Audience, NewTask, News, Task};
@@ -18,13 +18,7 @@ mod warnings;
 impl Request {
     /// A request as it is first stored, with its first tasks and records.
     #[must_use]
-    pub fn open(
-        id: RequestId,
-        requester: ChatUser,
-        subject: Naming,
-        reason: String,
-        now: Timestamp,
-    ) -> Change {
+    pub fn open(id: RequestId, requester: Asker, subject: Naming, reason: String, now: Timestamp) -> Change {
         let request = Self {
             id,
             received_at: now,
@@ -36,7 +30,7 @@ impl Request {
             state: State::Received,
         };
         let mut draft = Draft::new(&request, now, Version::FIRST);
-        draft.event("request.received");
+        draft.event("request.received").with_fact("asker", request.requester.name());
         draft.task(now, Task::FetchFacts);
         draft.finish()
     }
@@ -145,7 +139,10 @@ impl<'a> Draft<'a> {
     }
 
     fn tell_requester(&mut self, news: News) {
-        self.tell(Audience::Requester(self.before.requester.clone()), news);
+        // A visitor is told by the routes to the subject alone.
+        if let Some(account) = self.before.requester.account() {
+            self.tell(Audience::Requester(account.clone()), news);
+        }
     }
 
     fn event(&mut self, what: &str) -> Line<'_> {

@@ -10,7 +10,7 @@ use crate::ledger::Record;
 use crate::pass::PassWish;
 use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
-use crate::request::{Candidate, Case, Change, Claim, Event, Made, Notice, Refusal, Request, Terms};
+use crate::request::{Asker, Candidate, Case, Change, Claim, Event, Made, Notice, Refusal, Request, Terms};
 use crate::task::NewTask;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
@@ -137,7 +137,8 @@ impl Sample {
         let id: RequestId = "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap();
         let subject = Naming::Address("jane.doe@contoso.com".to_owned());
         let reason = "lost her phone, INC0012345".to_owned();
-        let Change { next, tasks, records, .. } = Request::open(id, account(SAM), subject, reason, monday());
+        let Change { next, tasks, records, .. } =
+            Request::open(id, Asker::Account(account(SAM)), subject, reason, monday());
         Self { request: next, version: Version::FIRST, now: monday(), tasks, records }
     }
 
