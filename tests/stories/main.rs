@@ -21,6 +21,7 @@ mod leak_hunt;
 mod leaks;
 mod lockdown;
 mod main_path;
+mod matching;
 mod owner;
 mod people;
 mod policy;

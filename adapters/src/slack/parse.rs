@@ -14,6 +14,7 @@ use tapdesk_core::ports::Reply;
 use tapdesk_core::ticket::sha256_hex;
 use url::{Url, form_urlencoded};
 
+use super::render::NUMBER_SIGN;
 use super::{NAME, is_safe};
 
 /// Hosts that Slack gives out response addresses on; the second is for government workspaces.
@@ -233,7 +234,8 @@ fn workspace(said: &Interaction) -> Option<&str> {
 }
 
 fn press(action: &Action) -> Option<Wish> {
-    let choice = Choice::named(action.action_id.as_deref()?)?;
+    let name = action.action_id.as_deref()?.split(NUMBER_SIGN).next()?;
+    let choice = Choice::named(name)?;
     Some(Wish::Press { choice, value: action.value.clone().unwrap_or_default() })
 }
 

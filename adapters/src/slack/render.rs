@@ -15,6 +15,10 @@ const MOST_VIEW_BLOCKS: usize = 100;
 const MOST_FIELDS: usize = 10;
 /// Rows of buttons: each holds every choice at most once, so its buttons stay far below the 25 that are allowed.
 const MOST_ROWS: usize = 25;
+/// Buttons of one choice that stand side by side.
+const MOST_ALIKE: usize = 5;
+/// Stands between a choice's name and the number of its button in an action id.
+pub(super) const NUMBER_SIGN: char = '.';
 /// Characters of a header.
 const HEADER: usize = 150;
 /// Characters of a section's text, and of the text that notifications show.
@@ -88,26 +92,35 @@ fn facts(facts: &[(String, String)]) -> impl Iterator<Item = Value> {
     })
 }
 
-/// Rows of buttons. Action ids have to be unique within a row, so a choice that comes again begins a new one.
+/// Rows of buttons. Action ids have to be unique within a row: a choice that is offered several times in a row has a
+/// row of its own, with numbered ids; one that comes again later begins a new row.
 fn rows(buttons: &[Button]) -> Vec<Value> {
     let mut rows: Vec<Vec<&Button>> = Vec::new();
-    for each in buttons {
-        match rows.last_mut() {
-            Some(row) if row.iter().all(|other| other.choice != each.choice) => row.push(each),
-            Some(_) | None => rows.push(vec![each]),
+    let mut is_mixed = false;
+    for same in buttons.chunk_by(|one, next| one.choice == next.choice) {
+        match (rows.last_mut(), same) {
+            (Some(row), [single]) if is_mixed && row.iter().all(|other| other.choice != single.choice) => {
+                row.push(single);
+            }
+            (_, same) => rows.extend(same.chunks(MOST_ALIKE).map(|row| row.iter().collect())),
         }
+        is_mixed = same.len() == 1;
     }
     let row = |row: Vec<&Button>| {
-        let elements: Vec<Value> = row.into_iter().map(button).collect();
+        let elements: Vec<Value> =
+            (1..).zip(row.iter().copied()).map(|(nth, each)| button(each, nth, &row)).collect();
         json!({ "type": "actions", "elements": elements })
     };
     rows.into_iter().take(MOST_ROWS).map(row).collect()
 }
 
-fn button(button: &Button) -> Value {
+/// The `nth` button of a row.
+fn button(button: &Button, nth: usize, row: &[&Button]) -> Value {
+    let is_repeated = row.iter().filter(|other| other.choice == button.choice).count() > 1;
+    let number = if is_repeated { format!("{NUMBER_SIGN}{nth}") } else { String::new() };
     let mut element = json!({
         "type": "button",
-        "action_id": button.choice.name(),
+        "action_id": format!("{}{number}", button.choice.name()),
         "text": plain(&button.label, LABEL),
         "value": button.value.chars().take(VALUE / 2).collect::<String>(),
     });
@@ -210,17 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn buttons_of_the_same_choice_do_not_share_a_row() {
-        let card = Card::line("x").button("Show the PIN", Choice::ShowPin, "a", Look::Plain).button(
-            "Show the PIN",
-            Choice::ShowPin,
-            "b",
-            Look::Plain,
-        );
-        let message = message(&card);
-        let values: Vec<&Value> =
-            [1, 2].iter().map(|at| &message["blocks"][*at]["elements"][0]["value"]).collect();
-        assert_eq!(values, ["a", "b"]);
+    fn numbers_to_choose_from_stand_side_by_side_and_apart_from_the_rest() {
+        let numbers = ["12", "47", "83"].into_iter();
+        let card = numbers.fold(Card::line("x"), |card, n| card.button(n, Choice::Pick, n, Look::Plain));
+        let card = card.button("Deny", Choice::Deny, "x", Look::Danger);
+        let message = message(&card.button("Show PIN", Choice::ShowPin, "x", Look::Plain));
+        let row = |at: usize, key: &str| -> Vec<Value> {
+            message["blocks"][at]["elements"].as_array().unwrap().iter().map(|e| e[key].clone()).collect()
+        };
+        assert_eq!(row(1, "value"), ["12", "47", "83"]);
+        assert_eq!(row(1, "action_id"), ["pick.1", "pick.2", "pick.3"]);
+        assert_eq!(row(2, "action_id"), ["deny", "show_pin"]);
         assert_eq!(message["blocks"][1]["elements"][0].get("style"), None);
     }
 

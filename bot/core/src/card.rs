@@ -36,6 +36,8 @@ pub struct Button {
 pub enum Choice {
     /// Approve the request.
     Approve,
+    /// Approve it by choosing the number that the requester was shown; the value ends with it.
+    Pick,
     /// Deny it.
     Deny,
     /// Mint a PIN and show it privately.
@@ -70,13 +72,14 @@ pub struct PinCard {
 
 impl Choice {
     /// Every choice there is.
-    pub const ALL: [Self; 3] = [Self::Approve, Self::Deny, Self::ShowPin];
+    pub const ALL: [Self; 4] = [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin];
 
     /// The name that a platform may carry as an action id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Approve => "approve",
+            Self::Pick => "pick",
             Self::Deny => "deny",
             Self::ShowPin => "show_pin",
         }

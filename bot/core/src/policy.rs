@@ -84,6 +84,9 @@ pub struct Rule {
     /// Where contacts may come from.
     #[serde(default = "phone_methods")]
     pub contacts: Vec<ContactSource>,
+    /// Whether approvers have to choose the number that the requester was shown.
+    #[serde(default, rename = "match")]
+    pub number_match: bool,
     /// Directory roles that a subject under this rule may hold.
     #[serde(default)]
     pub allow_privileged: Vec<RoleId>,

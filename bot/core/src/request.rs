@@ -19,11 +19,13 @@ use crate::ticket::{CodeHash, PinHash, TokenHash};
 
 mod event;
 mod lookup;
+mod matching;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transition;
 
 pub use self::event::{Change, Claim, Event, Refusal};
+pub use self::matching::Matching;
 
 /// A pass that the page has not confirmed by then is deleted.
 pub const UNSEEN_AFTER: Duration = Duration::from_mins(2);
@@ -172,6 +174,8 @@ pub enum Ending {
     Refused(Reason),
     /// An approver said no.
     Denied(Human),
+    /// An approver chose another number than the requester was shown.
+    Mismatched(Human),
     /// The requester took it back.
     Cancelled,
     /// An approver took the approval back.
@@ -265,6 +269,8 @@ pub struct Case {
     pub contacts: Vec<(Route, PinnedContact)>,
     /// Living passes of somebody else, seen at submit and shown to the approvers.
     pub foreign: Vec<PassMeta>,
+    /// The number to choose instead of Approve, where one has to be matched.
+    pub matching: Option<Matching>,
 }
 
 /// What the bound rule and policy said.

@@ -82,6 +82,8 @@ pub enum News {
     Approved,
     /// An approver denied it.
     Denied,
+    /// An approver chose another number than the requester was shown.
+    Mismatched,
     /// Nobody decided in time, or nobody claimed in time.
     Lapsed,
     /// The code is on its way; the PIN is the next step.

@@ -14,6 +14,7 @@ mod message;
 mod news;
 mod reason;
 mod status;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use self::message::{code_message, manager_notice, owner_notice, owner_unreac
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
 pub use self::status::{looking, not_for_you, not_looked_up, pending};
+pub use self::suspicion::mismatched;
 
 /// Shortest reason that is accepted, in characters.
 pub const SHORTEST_REASON: usize = 5;
@@ -108,6 +110,9 @@ pub fn refusal(refusal: Refusal) -> Card {
             "This was decided already; nothing changed. The message above shows by whom."
         }
         Refusal::AlreadyApproved => "You approved this already; it waits for somebody else now.",
+        Refusal::NumberWanted => {
+            "This is approved by a number: choose on the card the one that you were told."
+        }
         Refusal::NotAnApprover => "This is not yours to decide, so nothing happened.",
         Refusal::NotTheRequester => "Only the person who asked can do that.",
         Refusal::TooLate => "Too late: its time is over. If it is still needed, ask for it again.",
@@ -146,6 +151,7 @@ fn ended(ending: &Ending) -> String {
         Ending::Revoked => "revoked".to_owned(),
         Ending::Refused(_) => "refused".to_owned(),
         Ending::Denied(by) => format!("denied by {}", by.name),
+        Ending::Mismatched(by) => format!("stopped, {} chose another number", by.name),
         Ending::Cancelled => "cancelled by the requester".to_owned(),
         Ending::Withdrawn(by) => format!("withdrawn by {}", by.name),
         Ending::LapsedUndecided => "nobody decided in time".to_owned(),

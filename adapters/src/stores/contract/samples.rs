@@ -173,6 +173,7 @@ fn case(subject: u32, approver: u32) -> Case {
         terms: terms(),
         contacts: Vec::new(),
         foreign: Vec::new(),
+        matching: None,
     }
 }
 

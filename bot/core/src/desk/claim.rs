@@ -412,6 +412,7 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
             Refusal::InHand
             | Refusal::AlreadyDecided
             | Refusal::AlreadyApproved
+            | Refusal::NumberWanted
             | Refusal::NotAnApprover
             | Refusal::NotTheRequester
             | Refusal::Moot => ClaimAnswer::Busy(SOON),
@@ -508,7 +509,7 @@ fn why(ending: &Ending) -> ClosedWhy {
         Ending::Used => ClosedWhy::Used,
         Ending::Expired | Ending::LapsedUndecided | Ending::LapsedUnclaimed => ClosedWhy::Expired,
         Ending::Revoked | Ending::Withdrawn(_) => ClosedWhy::Revoked,
-        Ending::Refused(_) | Ending::Denied(_) => ClosedWhy::Denied,
+        Ending::Refused(_) | Ending::Denied(_) | Ending::Mismatched(_) => ClosedWhy::Denied,
         Ending::Cancelled => ClosedWhy::Cancelled,
         Ending::Locked => ClosedWhy::Locked,
         Ending::Reported => ClosedWhy::Reported,

@@ -9,7 +9,7 @@ use crate::pass::{PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, ContactKind, ContactSource, Human, Naming, Person};
 use crate::policy::{Approver, Circumstances, Route, Rule, assign};
 use crate::ports::{Chat, PortError, Vouched};
-use crate::request::{Asker, Candidate, Case, Grant, Reason, Request, Terms, Whom};
+use crate::request::{Asker, Candidate, Case, Grant, Matching, Reason, Request, Terms, Whom};
 
 /// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
 /// large group does not keep away those whom another approval needs.
@@ -103,6 +103,7 @@ impl Desk {
             },
             contacts: pinned,
             foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
+            matching: rule.number_match.then(|| Matching::fresh(&*self.ports.entropy)),
         }))
     }
 
@@ -125,6 +126,9 @@ impl Desk {
         let Some(rule) = self.policy.rule(&case.rule).filter(|rule| rule.matches(&circumstances)) else {
             return Ok(Err(Reason::RuleChanged));
         };
+        if rule.number_match && case.matching.is_none() {
+            return Ok(Err(Reason::RuleChanged));
+        }
         known!(self.approvals_stand(grant, rule, &requester, &subject, manager.as_ref()).await?);
         known!(self.not_privileged(&subject, rule).await?);
         let policy = directory.pass_policy().await?;

@@ -6,7 +6,7 @@ use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Inbound, Wish};
 use crate::people::{Naming, one_line};
 use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
-use crate::request::{Asker, Candidate, Event, Refusal, Request};
+use crate::request::{Asker, Candidate, Ending, Event, Refusal, Request, State};
 use crate::ticket::Pin;
 use crate::words;
 use std::time::Duration;
@@ -35,7 +35,8 @@ impl Desk {
             Wish::Ask { subject, reason } => self.ask(delivery, sender, subject, &reason).await,
             Wish::Press { choice, value } => {
                 match self.press(&delivery, &sender, choice, &value, &reply).await {
-                    Ok(()) | Err(Stopped::Seen) => Ok(Answer::Nothing),
+                    Ok(answer) => Ok(answer),
+                    Err(Stopped::Seen) => Ok(Answer::Nothing),
                     Err(Stopped::Refused(refusal)) => Ok(Answer::Say(words::refusal(refusal))),
                     Err(Stopped::Gone | Stopped::SubjectBusy(_)) => {
                         Ok(Answer::Say(words::refusal(Refusal::Over)))
@@ -115,16 +116,37 @@ impl Desk {
         choice: Choice,
         value: &str,
         reply: &Reply,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Answer, Stopped> {
+        let (value, number) = match choice {
+            Choice::Pick => value.rsplit_once('.').ok_or(Refusal::NotAnApprover)?,
+            Choice::Approve | Choice::Deny | Choice::ShowPin => (value, ""),
+        };
         let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
         let stored = self.load(&id).await?;
         // Who may press is decided by the verified sender; the prompt only says which card it was.
         let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
         match choice {
-            Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await.map(drop),
-            Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await.map(drop),
-            Choice::ShowPin => self.show_pin(&id, delivery, by, reply).await,
-        }
+            Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await?,
+            Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await?,
+            Choice::Pick => return self.pick(&id, delivery, by, number).await,
+            Choice::ShowPin => {
+                return self.show_pin(&id, delivery, by, reply).await.map(|()| Answer::Nothing);
+            }
+        };
+        Ok(Answer::Nothing)
+    }
+
+    async fn pick(
+        &self,
+        id: &RequestId,
+        delivery: &DeliveryId,
+        by: PersonId,
+        number: &str,
+    ) -> Result<Answer, Stopped> {
+        let number = number.parse().map_err(|_| Refusal::NotAnApprover)?;
+        let after = self.change_for(id, delivery, Event::Pick(by, number)).await?.request;
+        let is_wrong = matches!(after.state, State::Closed { ending: Ending::Mismatched(_), .. });
+        Ok(if is_wrong { Answer::Say(words::mismatched()) } else { Answer::Nothing })
     }
 
     /// Mints a PIN at this moment and opens the private modal that shows it.

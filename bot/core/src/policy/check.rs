@@ -111,6 +111,9 @@ impl Rule {
                 "requester = \"self\" with approvals = []: whoever holds the chat account could get a pass alone",
             );
         }
+        if self.number_match && self.approvals.is_empty() {
+            fault("match = true with approvals = []: there is no approver to choose the number");
+        }
         if self.approvals.iter().any(|alternatives| alternatives.0.is_empty()) {
             fault("approvals: an entry is empty");
         }

@@ -171,6 +171,14 @@ fn nobody_gets_a_pass_alone() {
 }
 
 #[test]
+fn a_number_is_chosen_by_an_approver() {
+    assert_eq!(faults(&example("match", "true")), Vec::<String>::new());
+    let mut alone = example("match", "true");
+    alone.rules[0].approvals.clear();
+    assert!(faults(&alone).iter().any(|fault| fault.contains("no approver to choose the number")));
+}
+
+#[test]
 fn rules_that_never_match_are_named() {
     let mut twice = policy(EXAMPLE);
     let mut second = twice.rules[0].clone();

@@ -23,6 +23,8 @@ pub enum Event {
     Prompted(Posted),
     /// Somebody pressed Approve.
     Approve(PersonId),
+    /// Somebody chose a number.
+    Pick(PersonId, u8),
     /// Somebody pressed Deny.
     Deny(PersonId),
     /// The approval's time may be over.
@@ -128,6 +130,9 @@ pub enum Refusal {
     /// This person approved before.
     #[error("already approved by this person")]
     AlreadyApproved,
+    /// It is approved by choosing a number.
+    #[error("number wanted")]
+    NumberWanted,
     /// Not one of the approvers.
     #[error("not an approver")]
     NotAnApprover,

@@ -33,6 +33,7 @@ impl State {
                 Ending::Revoked => "Revoked",
                 Ending::Refused(_) => "Refused",
                 Ending::Denied(_) => "Denied",
+                Ending::Mismatched(_) => "Mismatched",
                 Ending::Cancelled => "Cancelled",
                 Ending::Withdrawn(_) => "Withdrawn",
                 Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
@@ -237,6 +238,7 @@ impl Request {
             | Ending::Expired
             | Ending::Revoked
             | Ending::Denied(_)
+            | Ending::Mismatched(_)
             | Ending::Cancelled
             | Ending::Withdrawn(_)
             | Ending::LapsedUndecided

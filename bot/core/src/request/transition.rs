@@ -11,6 +11,7 @@ use crate::people::{Human, Naming};
 use crate::task::{Audience, NewTask, News, Task};
 
 mod deciding;
+mod matching;
 mod pass;
 mod ticket;
 mod warnings;
@@ -43,6 +44,7 @@ impl Request {
             Event::FactsForbid(reason) => draft.facts_forbid(reason),
             Event::Prompted(posted) => draft.prompted(posted),
             Event::Approve(by) => draft.approve(by),
+            Event::Pick(by, number) => draft.pick(by, number),
             Event::Deny(by) => draft.deny(by),
             Event::ApprovalTimeOver => draft.approval_time_over(),
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
@@ -190,6 +192,7 @@ impl Ending {
             Self::Revoked => ("request.revoked", Some(News::Over)),
             Self::Refused(_) => ("request.refused", Some(News::Refused)),
             Self::Denied(_) => ("request.denied", Some(News::Denied)),
+            Self::Mismatched(_) => ("request.mismatched", Some(News::Mismatched)),
             Self::Cancelled => ("request.cancelled", None),
             Self::Withdrawn(_) => ("request.withdrawn", Some(News::Denied)),
             Self::LapsedUndecided => ("request.lapsed.undecided", Some(News::Lapsed)),

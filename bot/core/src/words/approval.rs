@@ -43,14 +43,13 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
                 return card.text("You approved. It waits for somebody else now.");
             }
-            card.text(format!(
+            let card = card.text(format!(
                 "Approve only if you know that {} really is locked out: call them on a number that you already had. \
                  Until {}.",
                 case.subject.name,
                 clock_time(*expires_at)
-            ))
-            .button("Approve", Choice::Approve, value.clone(), Look::Primary)
-            .button("Deny", Choice::Deny, value, Look::Danger)
+            ));
+            approving(card, case, &value).button("Deny", Choice::Deny, value, Look::Danger)
         }
         State::Approved(grant) | State::ClaimOpen(grant) if keeps_pin(grant, candidate) => card
             .text(format!(
@@ -69,6 +68,21 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
         | State::Revoking { .. }
         | State::Closed { .. } => card,
     }
+}
+
+/// Approve, or the numbers that stand for it: nothing shows which of them is the right one.
+fn approving(card: Card, case: &Case, value: &str) -> Card {
+    let Some(matching) = &case.matching else {
+        return card.button("Approve", Choice::Approve, value, Look::Primary);
+    };
+    let card = card.text(format!(
+        "{} sees a number and tells it to you in a call. Choosing it approves. You have one try: a wrong number ends the \
+         request, so never guess.",
+        case.requester.name
+    ));
+    matching.choices().iter().fold(card, |card, number| {
+        card.button(&number.to_string(), Choice::Pick, format!("{value}.{number}"), Look::Plain)
+    })
 }
 
 fn keeps_pin(grant: &Grant, candidate: &Candidate) -> bool {

@@ -1,6 +1,6 @@
 //! What do people hear of a request as it goes on?
 
-use super::{by_whom, length, reason, standing, subject_name};
+use super::{by_whom, length, reason, standing, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
@@ -19,6 +19,7 @@ pub fn news(request: &Request, news: News) -> Card {
             Card::line(format!("Request {id} for {name} is with its approvers."))
                 .text(format!("I asked {asked}. You will hear from me when they decide."))
                 .text(clamped(request).unwrap_or_default())
+                .text(suspicion::number_to_tell(request).unwrap_or_default())
                 .without_blanks()
         }
         News::Refused => {
@@ -29,6 +30,7 @@ pub fn news(request: &Request, news: News) -> Card {
             .text("The code is on its way to the contact on file."),
         News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
             .text("Talk to them if it is still needed; only a new request goes on."),
+        News::Mismatched => suspicion::number_mismatched(request),
         News::Lapsed => lapsed(request),
         News::CodeSent => {
             let destination = code_went_to(request).unwrap_or_else(|| "the contact on file".to_owned());
@@ -58,7 +60,7 @@ pub fn news(request: &Request, news: News) -> Card {
 /// A mail to security.
 #[must_use]
 pub fn security_mail(request: &Request, what: News) -> Message {
-    let card = news(request, what);
+    let card = suspicion::for_security(request, what).unwrap_or_else(|| news(request, what));
     let facts = request.case().map_or_else(String::new, |case| {
         format!(
             "\nSubject: {} ({})\nRequester: {} ({})\nRule: {}",

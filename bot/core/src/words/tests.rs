@@ -12,6 +12,8 @@ use crate::request::{Case, Event, Reason, State, Told};
 use crate::task::News;
 use crate::ticket::{Code, Pin, ReportToken};
 
+mod suspicion;
+
 const URL: &str = "https://tap.example.com/";
 
 fn shown(card: &Card) -> String {
@@ -106,6 +108,7 @@ fn refusals() {
     let all_of_them = [
         Refusal::AlreadyDecided,
         Refusal::AlreadyApproved,
+        Refusal::NumberWanted,
         Refusal::NotAnApprover,
         Refusal::NotTheRequester,
         Refusal::TooLate,
@@ -118,6 +121,7 @@ fn refusals() {
     insta::assert_snapshot!(all_of_them.map(|why| shown(&refusal(why))).join("\n"), @"
     This was decided already; nothing changed. The message above shows by whom.
     You approved this already; it waits for somebody else now.
+    This is approved by a number: choose on the card the one that you were told.
     This is not yours to decide, so nothing happened.
     Only the person who asked can do that.
     Too late: its time is over. If it is still needed, ask for it again.
@@ -262,6 +266,7 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
         .collect();
     insta::assert_snapshot!(titles.join("\n"), @"
     AwaitingApproval: Sam Agent asks for a pass for Jane Doe: approve?
+    AwaitingApproval, by number: Sam Agent asks for a pass for Jane Doe: approve?
     Approved: Pass for Jane Doe: approved by Max Manager
     ClaimOpen: Pass for Jane Doe: approved by Max Manager
     Issuing: Pass for Jane Doe: approved by Max Manager
@@ -275,6 +280,7 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
     Expired: Pass for Jane Doe: approved by Max Manager, then expired
     Revoked: Pass for Jane Doe: approved by Max Manager, then revoked
     Denied: Pass for Jane Doe: denied by Max Manager
+    Mismatched: Pass for Jane Doe: stopped, Max Manager chose another number
     Cancelled: Pass for Jane Doe: cancelled by the requester
     Withdrawn: Pass for Jane Doe: approved by Max Manager, then withdrawn by Max Manager
     Lapsed undecided: Pass for Jane Doe: nobody decided in time

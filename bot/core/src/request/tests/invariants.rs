@@ -57,6 +57,28 @@ proptest! {
     }
 
     #[test]
+    fn whoever_approves_by_number_chose_the_right_one(facts in facts(), acts in acts()) {
+        let world = World::after(facts, &acts);
+        let given = |change: &Change| change.records.iter().any(|record| record.what == "approval.given");
+        for (step, change) in changes(&world).filter(|(_, change)| given(change)) {
+            let wanted = step.before.case().and_then(|case| case.matching);
+            match step.event {
+                Event::Approve(_) => prop_assert!(wanted.is_none()),
+                Event::Pick(_, number) => prop_assert_eq!(wanted.map(|matching| matching.number()), Some(number)),
+                _ => prop_assert!(false, "{:?} approves", step.event),
+            }
+            let _ = change;
+        }
+        // One try: whoever chose another number finds nothing to try again.
+        let missed = world.steps.iter().position(|step| {
+            matches!(step.result.as_ref().map(|change| &change.next.state),
+                Ok(State::Closed { ending: Ending::Mismatched(_), .. }))
+        });
+        let after = missed.map_or(&[][..], |missed| &world.steps[missed + 1..]);
+        prop_assert!(!after.iter().any(|step| step.result.as_ref().is_ok_and(given)));
+    }
+
+    #[test]
     fn separate_people(facts in mistaken_facts(), acts in acts()) {
         let slots = facts.slots.len();
         let (requester, subject) = (facts.requester.id, facts.subject.id);

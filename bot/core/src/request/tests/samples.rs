@@ -10,7 +10,9 @@ use crate::ledger::Record;
 use crate::pass::PassWish;
 use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
-use crate::request::{Asker, Candidate, Case, Change, Claim, Event, Made, Notice, Refusal, Request, Terms};
+use crate::request::{
+    Asker, Candidate, Case, Change, Claim, Event, Made, Matching, Notice, Refusal, Request, Terms,
+};
 use crate::task::NewTask;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
@@ -89,7 +91,12 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         },
         contacts: vec![(Route::Sms, phone), (Route::Email, mail)],
         foreign: Vec::new(),
+        matching: None,
     }
+}
+
+pub(crate) fn number_47() -> Matching {
+    Matching::of(47, [83, 47, 12])
 }
 
 pub(crate) fn wish() -> PassWish {
@@ -144,6 +151,12 @@ impl Sample {
 
     pub(crate) fn awaiting() -> Self {
         Self::received().after([Event::FactsArrived(Box::new(case(&[&[MAX, OLGA]])))])
+    }
+
+    /// Waiting for an approver to choose 47.
+    pub(crate) fn matching() -> Self {
+        let facts = Case { matching: Some(number_47()), ..case(&[&[MAX, OLGA]]) };
+        Self::received().after([Event::FactsArrived(Box::new(facts))])
     }
 
     pub(crate) fn approved() -> Self {

@@ -10,7 +10,7 @@ use super::samples::{
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Ending, Event, Goal, MessageRef, Past, Posted, Reason, Refusal, State, Told, UNSEEN_AFTER,
+    Ending, Event, Goal, MessageRef, Past, Posted, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
 };
 
 const BEGIN: &str = "<!-- table: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->";
@@ -28,7 +28,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
             Event::Prompted(Posted { approver: MAX, message })
         }
         Event::Prompted(_) => Event::Approve(MAX),
-        Event::Approve(_) => Event::Deny(MAX),
+        Event::Approve(_) => Event::Pick(MAX, 47),
+        Event::Pick(..) => Event::Deny(MAX),
         Event::Deny(_) => Event::ApprovalTimeOver,
         Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
         Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
@@ -85,6 +86,10 @@ fn rows() -> Vec<(String, Event, Duration)> {
                 ("by a stranger", Event::Approve(STRANGER), soon),
                 ("after its time", Event::Approve(MAX), late),
             ],
+            Event::Pick(..) => vec![
+                ("another number", Event::Pick(MAX, 12), soon),
+                ("by a stranger", Event::Pick(STRANGER, 47), soon),
+            ],
             Event::ApprovalTimeOver => vec![("too early", Event::ApprovalTimeOver, soon)],
             Event::TicketTimeOver => vec![("too early", Event::TicketTimeOver, soon)],
             Event::UnseenTimeOver => vec![("too early", Event::UnseenTimeOver, soon)],
@@ -116,6 +121,7 @@ fn closed(ending: &Ending) -> Sample {
         Ending::Revoked => Sample::shown().after([Event::Revoke(SAM), Event::Deleted]),
         Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
         Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),
+        Ending::Mismatched(_) => Sample::matching().after([Event::Pick(MAX, 12)]),
         Ending::Cancelled => Sample::awaiting().after([Event::Cancel(SAM)]),
         Ending::Withdrawn(_) => Sample::claim_open().after([Event::Withdraw(MAX)]),
         Ending::LapsedUndecided => {
@@ -137,7 +143,8 @@ fn next_ending(ending: &Ending) -> Option<Ending> {
         Ending::Expired => Ending::Revoked,
         Ending::Revoked => Ending::Refused(Reason::NoRule),
         Ending::Refused(_) => Ending::Denied(human(MAX)),
-        Ending::Denied(_) => Ending::Cancelled,
+        Ending::Denied(_) => Ending::Mismatched(human(MAX)),
+        Ending::Mismatched(_) => Ending::Cancelled,
         Ending::Cancelled => Ending::Withdrawn(human(MAX)),
         Ending::Withdrawn(_) => Ending::LapsedUndecided,
         Ending::LapsedUndecided => Ending::LapsedUnclaimed,
@@ -152,6 +159,7 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
     let open = [
         Sample::received(),
         Sample::awaiting(),
+        Sample::matching(),
         Sample::approved()
             .after([Event::CodeMinted(code(1), Route::Sms), Event::PinMinted(pin_hash(1), Some(MAX))]),
         Sample::claim_open(),
@@ -164,7 +172,7 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         Sample::shown().after([Event::Revoke(SAM)]),
     ];
     let mut columns: Vec<(String, Sample)> =
-        open.into_iter().map(|sample| (sample.request.state.name().to_owned(), sample)).collect();
+        open.into_iter().map(|sample| (name(&sample.request), sample)).collect();
     let mut ending = Some(Ending::Used);
     while let Some(this) = ending {
         let sample = closed(&this);
@@ -179,6 +187,12 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         ending = next_ending(&this);
     }
     columns
+}
+
+fn name(request: &Request) -> String {
+    let wants_number =
+        matches!(&request.state, State::AwaitingApproval { case, .. } if case.matching.is_some());
+    format!("{}{}", request.state.name(), if wants_number { ", by number" } else { "" })
 }
 
 fn cell(sample: &Sample, event: &Event, wait: Duration) -> String {
@@ -199,7 +213,7 @@ fn rendered() -> String {
     for (name, sample) in columns() {
         let cells: Vec<String> = rows.iter().map(|(_, event, wait)| cell(&sample, event, *wait)).collect();
         let is_closed = !sample.request.is_open();
-        match shown.iter_mut().skip(11).find(|(_, known)| is_closed && *known == cells) {
+        match shown.iter_mut().skip(12).find(|(_, known)| is_closed && *known == cells) {
             Some((names, _)) => write!(names, ", {name}").unwrap(),
             None => shown.push((name, cells)),
         }

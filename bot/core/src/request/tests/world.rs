@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::samples::{
     JANE, MAX, OLGA, SAM, STRANGER, Sample, browser, candidate, case, code, human, later, monday, notice,
-    person, pin_hash, wish,
+    number_47, person, pin_hash, wish,
 };
 use crate::ids::{PassId, PersonId, Version};
 use crate::policy::Route;
@@ -23,6 +23,8 @@ use crate::task::Task;
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Approve(PersonId),
+    /// Chooses the number that the requester was shown, or another.
+    Pick(PersonId, bool),
     Deny(PersonId),
     Cancel(PersonId),
     Withdraw(PersonId),
@@ -161,6 +163,7 @@ impl World {
     fn act(&mut self, act: &Act) {
         match act {
             Act::Approve(by) => self.apply(Event::Approve(*by)),
+            Act::Pick(by, is_right) => self.apply(Event::Pick(*by, if *is_right { 47 } else { 12 })),
             Act::Deny(by) => self.apply(Event::Deny(*by)),
             Act::Cancel(by) => self.apply(Event::Cancel(*by)),
             Act::Withdraw(by) => self.apply(Event::Withdraw(*by)),
@@ -440,22 +443,25 @@ fn approvers() -> impl Strategy<Value = Vec<PersonId>> {
 /// Facts as the desk binds them: approvers are neither requester nor subject.
 pub(super) fn facts() -> impl Strategy<Value = Case> {
     let slots = prop::collection::vec(approvers(), 0..=2);
-    (slots, any::<bool>(), any::<bool>()).prop_map(|(mut slots, for_themselves, by_courier)| {
-        if slots.len() == 2 {
-            // Two approvals that two people can give.
-            slots[0] = vec![MAX, OLGA];
-        }
-        let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
-        let mut case = case(&slots);
-        if for_themselves {
-            case.requester = human(JANE);
-        }
-        if by_courier || slots.is_empty() {
-            case.terms.pin_routes = vec![Route::Email];
-            case.terms.code_routes = vec![Route::Sms];
-        }
-        case
-    })
+    (slots, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(mut slots, for_themselves, by_courier, by_number)| {
+            if slots.len() == 2 {
+                // Two approvals that two people can give.
+                slots[0] = vec![MAX, OLGA];
+            }
+            let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
+            let mut case = case(&slots);
+            if for_themselves {
+                case.requester = human(JANE);
+            }
+            case.matching = by_number.then(number_47);
+            if by_courier || slots.is_empty() {
+                case.terms.pin_routes = vec![Route::Email];
+                case.terms.code_routes = vec![Route::Sms];
+            }
+            case
+        },
+    )
 }
 
 /// Facts that a mistake elsewhere might bind: anybody may be an approver.
@@ -487,6 +493,8 @@ fn act() -> impl Strategy<Value = Act> {
     let browser = || 1..=2u8;
     prop_oneof![
         4 => anybody().prop_map(Act::Approve),
+        3 => anybody().prop_map(|by| Act::Pick(by, true)),
+        1 => anybody().prop_map(|by| Act::Pick(by, false)),
         1 => anybody().prop_map(Act::Deny),
         1 => anybody().prop_map(Act::Cancel),
         1 => anybody().prop_map(Act::Withdraw),
@@ -520,6 +528,9 @@ pub(super) fn acts() -> impl Strategy<Value = Vec<Act>> {
         Act::Approve(MAX),
         Act::Approve(OLGA),
         Act::Approve(person(5)),
+        Act::Pick(MAX, true),
+        Act::Pick(OLGA, true),
+        Act::Pick(person(5), true),
         Act::Work(1),
         Act::ShowPin(MAX),
         Act::ShowPin(OLGA),

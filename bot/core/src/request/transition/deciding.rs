@@ -52,13 +52,22 @@ impl Draft<'_> {
     }
 
     pub(super) fn approve(&mut self, by: PersonId) -> Applied {
+        let (case, _, _) = self.undecided(by)?;
+        if case.matching.is_some() {
+            return Err(Refusal::NumberWanted);
+        }
+        self.give(by, "button")
+    }
+
+    /// One more approval; `proof` says how the approver gave it.
+    pub(super) fn give(&mut self, by: PersonId, proof: &str) -> Applied {
         let (case, mut approvals, expires_at) = self.undecided(by)?;
         if approvals.iter().any(|approval| approval.by.id == by) {
             return Err(Refusal::AlreadyApproved);
         }
         let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
         approvals.push(Approval { by: human, at: self.now });
-        self.event("approval.given").by(by);
+        self.event("approval.given").with_fact("proof", proof).by(by);
         let people: Vec<PersonId> = approvals.iter().map(|approval| approval.by.id).collect();
         if assign(&case.slots, &people).is_some() {
             self.grant(*case, approvals);
