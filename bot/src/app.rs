@@ -165,7 +165,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     let (admin_address, admin_server) =
         listen(config.admin_listen, server::admin(admin), handles[1].clone())?;
     let head = parts.ledger.head();
-    tracing::info!(%address, %admin_address, ledger.lines = head.seq, ledger.head = head.hash, "tapdesk is listening");
+    tracing::info!(%address, %admin_address, worker = %name, ledger.lines = head.seq, ledger.head = head.hash, "tapdesk is listening");
     let worker = Worker {
         desk,
         clock: parts.clock,

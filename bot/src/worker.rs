@@ -138,9 +138,9 @@ impl Worker {
     async fn perform(&self, leased: Leased, until: Instant) {
         let (task, request) = (leased.task.name(), leased.key.request.clone());
         counter!("tapdesk_tasks_total", "task" => task).increment(1);
-        if leased.leased_before > 0 {
+        if let Some(holder) = &leased.left_by {
             counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
-            tracing::warn!(request.id = %request, task, "a task is repeated: its last performer did not settle it");
+            tracing::warn!(request.id = %request, task, left_by = %holder, "a task is repeated: its last performer did not settle it");
         }
         match timeout_at(until, Scrubbed::new(self.desk.perform(leased))).await {
             Ok(Ok(())) => {}
@@ -154,7 +154,7 @@ impl Worker {
     }
 
     async fn give_back(&self, leased: &Leased) {
-        if let Err(error) = self.desk.store().again(&leased.key, self.clock.now()).await {
+        if let Err(error) = self.desk.store().again(leased, self.clock.now()).await {
             tracing::warn!(
                 request.id = %leased.key.request,
                 task = leased.task.name(),

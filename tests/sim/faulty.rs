@@ -14,7 +14,7 @@ use tapdesk_adapters::ledgers::file::{Disk, FileLedger, Options, RealDisk, Segme
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{
-    Commit, CommitError, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, TaskKey, Try,
+    Commit, CommitError, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, Try,
 };
 use tapdesk_core::request::Whom;
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -247,14 +247,14 @@ impl Store for FaultyStore {
         self.inner.next_due().await
     }
 
-    async fn done(&self, key: &TaskKey) -> Result<(), PortError> {
+    async fn done(&self, leased: &Leased) -> Result<(), PortError> {
         self.faults.meet("done".to_owned()).await?;
-        self.inner.done(key).await
+        self.inner.done(leased).await
     }
 
-    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError> {
+    async fn again(&self, leased: &Leased, at: Timestamp) -> Result<(), PortError> {
         self.faults.meet("again".to_owned()).await?;
-        self.inner.again(key, at).await
+        self.inner.again(leased, at).await
     }
 
     async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError> {

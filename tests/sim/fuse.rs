@@ -24,7 +24,7 @@ use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{
     Abilities, Chat, Commit, CommitError, Courier, CreateError, Directory, Leased, Ledger, Message, Opened,
-    PortError, Receipt, Reply, RequesterCap, Store, Stored, TaskKey, Try, Vouched,
+    PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
 };
 use tapdesk_core::request::{MessageRef, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -141,12 +141,12 @@ impl Store for Fused<dyn Store> {
         self.port.next_due().await
     }
 
-    async fn done(&self, key: &TaskKey) -> Result<(), PortError> {
-        self.fuse.effect("store.done", self.port.done(key)).await
+    async fn done(&self, leased: &Leased) -> Result<(), PortError> {
+        self.fuse.effect("store.done", self.port.done(leased)).await
     }
 
-    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError> {
-        self.fuse.effect("store.again", self.port.again(key, at)).await
+    async fn again(&self, leased: &Leased, at: Timestamp) -> Result<(), PortError> {
+        self.fuse.effect("store.again", self.port.again(leased, at)).await
     }
 
     async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError> {

@@ -353,17 +353,21 @@ pub enum CommitError {
     Port(#[from] PortError),
 }
 
-/// A task that this worker holds until its lease runs out.
+/// A task that this worker holds until its lease runs out and another one gets the task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leased {
-    /// Identifies the task to `done` and `again`.
+    /// Which task.
     pub key: TaskKey,
     /// What to do.
     pub task: Task,
     /// When it was due.
     pub due: Timestamp,
-    /// How often it was leased before: more than 0 without an `again` means that a worker died holding it.
-    pub leased_before: u32,
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// The how-manieth lease of the task this is: with the worker it proves to `done` and `again` that it still counts.
+    pub lease: u32,
+    /// Who held it before and did not settle it: a worker that died or ran out of time.
+    pub left_by: Option<WorkerId>,
 }
 
 /// Identifies a task: its request, the version whose commit brought it, and its place in that commit.
@@ -416,10 +420,11 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Leased>, PortError>;
     /// When the next task is due or the next lease runs out, if any task is left.
     async fn next_due(&self) -> Result<Option<Timestamp>, PortError>;
-    /// Forgets a task that was performed.
-    async fn done(&self, key: &TaskKey) -> Result<(), PortError>;
-    /// Gives a task back, due again at `at`.
-    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError>;
+    /// Forgets a task that was performed. Without effect once somebody else has leased it: what a late performer takes
+    /// for done may be what its successor has begun anew, a code that was minted again for one.
+    async fn done(&self, leased: &Leased) -> Result<(), PortError>;
+    /// Gives a task back, due again at `at`. Without effect once somebody else has leased it.
+    async fn again(&self, leased: &Leased, at: Timestamp) -> Result<(), PortError>;
     /// Finds the ticket by its code and counts the try before it is checked.
     async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError>;
     /// The request whose ticket has this code, counting nothing.

@@ -46,6 +46,7 @@ macro_rules! store_contract {
             due_tasks_come_oldest_first,
             a_task_is_leased_to_one_worker,
             a_dead_workers_lease_runs_out,
+            a_lost_lease_settles_nothing,
             a_task_that_is_done_never_comes_back,
             a_task_that_was_given_back_comes_when_it_said,
             the_next_due_time_counts_leases_too,

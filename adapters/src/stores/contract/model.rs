@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tapdesk_core::ids::{LedgerName, Version};
+use tapdesk_core::ids::{LedgerName, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, Stored, TRY_LEASE, TaskKey, Try,
@@ -60,20 +60,18 @@ async fn perform(store: &dyn Store, model: &mut Model, Step([verb, a, b, _]): St
             assert_eq!(words(&answer), words(&model.commit(version, &next)));
         }
         4 => {
-            let most = usize::from(b % 4);
-            model.take(&store.due(now, &worker("a"), LEASE, most).await.unwrap(), now, most);
+            let (most, by) = (usize::from(b % 4), worker(["a", "b"][usize::from(b / 4 % 2)]));
+            model.take(store.due(now, &by, LEASE, most).await.unwrap(), &by, now, most);
         }
         5 => {
-            let Some(key) = model.tasks.keys().nth(usize::from(a) % model.tasks.len().max(1)).cloned() else {
-                return;
-            };
+            let Some(leased) = model.leased.iter().rev().nth(usize::from(a % 8)).cloned() else { return };
             if b % 2 == 0 {
-                store.done(&key).await.unwrap();
-                model.tasks.remove(&key);
+                store.done(&leased).await.unwrap();
+                model.done(&leased);
             } else {
                 let later = now + Duration::from_secs(u64::from(b));
-                store.again(&key, later).await.unwrap();
-                model.again(&key, later);
+                store.again(&leased, later).await.unwrap();
+                model.again(&leased, later);
             }
         }
         6 => assert_eq!(store.try_pin(&code(n), now).await.unwrap(), model.try_pin(n, now)),
@@ -147,6 +145,7 @@ struct Todo {
     due: Timestamp,
     wakes: Timestamp,
     leases: u32,
+    holder: Option<WorkerId>,
     task: Task,
 }
 
@@ -155,6 +154,8 @@ struct Todo {
 struct Model {
     requests: BTreeMap<u32, Kept>,
     tasks: BTreeMap<TaskKey, Todo>,
+    /// Every lease there ever was.
+    leased: Vec<Leased>,
     anchor: Option<Head>,
 }
 
@@ -215,7 +216,8 @@ impl Model {
         }
         for (place, new) in (0..).zip(&commit.tasks) {
             let key = TaskKey { request: id(n), version: kept.stored.version, place };
-            self.tasks.insert(key, Todo { due: new.due, wakes: new.due, leases: 0, task: new.task.clone() });
+            let (due, task) = (new.due, new.task.clone());
+            self.tasks.insert(key, Todo { due, wakes: due, leases: 0, holder: None, task });
         }
         if self.anchor.as_ref().is_none_or(|anchor| anchor.seq < commit.head.seq) {
             self.anchor = Some(commit.head.clone());
@@ -228,28 +230,44 @@ impl Model {
     }
 
     /// Leases what the store leased, if it might: the oldest, and any of those that woke together.
-    fn take(&mut self, leased: &[Leased], now: Timestamp, most: usize) {
+    fn take(&mut self, leased: Vec<Leased>, by: &WorkerId, now: Timestamp, most: usize) {
         let mut ready: Vec<_> =
             self.tasks.values().map(|todo| todo.wakes).filter(|wakes| *wakes <= now).collect();
         ready.sort();
         ready.truncate(most);
         let wakes: Vec<_> = leased.iter().map(|leased| self.tasks[&leased.key].wakes).collect();
         assert_eq!(wakes, ready);
-        for one in leased {
+        for one in &leased {
             let Some(todo) = self.tasks.get_mut(&one.key) else { continue };
-            assert_eq!((one.due, one.leased_before, &one.task), (todo.due, todo.leases, &todo.task));
             todo.leases += 1;
+            let left_by = todo.holder.replace(by.clone());
+            let (key, task) = (one.key.clone(), todo.task.clone());
+            let expected =
+                Leased { key, task, due: todo.due, worker: by.clone(), lease: todo.leases, left_by };
+            assert_eq!(*one, expected);
             todo.wakes = now + LEASE;
         }
+        self.leased.extend(leased);
     }
 
     fn next_due(&self) -> Option<Timestamp> {
         self.tasks.values().map(|todo| todo.wakes).min()
     }
 
-    fn again(&mut self, key: &TaskKey, later: Timestamp) {
-        if let Some(todo) = self.tasks.get_mut(key) {
-            (todo.due, todo.wakes, todo.leases) = (later, later, 0);
+    fn held(&mut self, leased: &Leased) -> Option<&mut Todo> {
+        let todo = self.tasks.get_mut(&leased.key)?;
+        (todo.leases == leased.lease && todo.holder.as_ref() == Some(&leased.worker)).then_some(todo)
+    }
+
+    fn done(&mut self, leased: &Leased) {
+        if self.held(leased).is_some() {
+            self.tasks.remove(&leased.key);
+        }
+    }
+
+    fn again(&mut self, leased: &Leased, later: Timestamp) {
+        if let Some(todo) = self.held(leased) {
+            (todo.due, todo.wakes, todo.holder) = (later, later, None);
         }
     }
 

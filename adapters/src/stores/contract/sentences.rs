@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
@@ -275,14 +276,32 @@ pub async fn a_task_is_leased_to_one_worker(store: Any) {
     assert_eq!(store.due(at(59), &worker("b"), MINUTE, 9).await.unwrap(), []);
 }
 
-/// After the lease another worker gets the task and learns that somebody held it before.
+/// After the lease another worker gets the task and learns who held it before and did not settle it.
 pub async fn a_dead_workers_lease_runs_out(store: Any) {
     open(&store, with_task(commit(received(1)), at(0))).await;
-    assert_eq!(lease(&store, 5, 9).await[0].leased_before, 0);
+    assert_eq!(lease(&store, 5, 9).await[0].left_by, None);
     let second = store.due(at(66), &worker("b"), MINUTE, 9).await.unwrap();
-    assert_eq!((second.len(), second[0].leased_before, second[0].due), (1, 1, at(0)));
-    store.again(&second[0].key, at(70)).await.unwrap();
-    assert_eq!(lease(&store, 70, 9).await[0].leased_before, 0);
+    assert_eq!((second.len(), &second[0].left_by, second[0].due), (1, &Some(worker("a")), at(0)));
+    store.again(&second[0], at(70)).await.unwrap();
+    assert_eq!(lease(&store, 70, 9).await[0].left_by, None);
+}
+
+/// Somebody else performs the task by then, or it was given back: that is not for an earlier holder to end.
+pub async fn a_lost_lease_settles_nothing(store: Any) {
+    open(&store, with_task(commit(received(1)), at(0))).await;
+    let mut lost = Vec::new();
+    for (now, name) in [(0, "a"), (100, "a"), (200, "b")] {
+        lost.extend(store.due(at(now), &worker(name), MINUTE, 9).await.unwrap());
+    }
+    let held = lost.pop().unwrap();
+    settle_all(&store, &lost, at(210)).await;
+    assert_eq!(store.due(at(220), &worker("c"), MINUTE, 9).await.unwrap(), []);
+    store.again(&held, at(300)).await.unwrap();
+    lost.push(held);
+    settle_all(&store, &lost, at(210)).await;
+    assert_eq!(lease(&store, 299, 9).await, []);
+    let next = lease(&store, 300, 9).await;
+    assert_eq!((next.len(), next[0].due, &next[0].left_by), (1, at(300), &None));
 }
 
 /// Done is done, also when it is said twice.
@@ -290,13 +309,13 @@ pub async fn a_task_that_is_done_never_comes_back(store: Any) {
     open(&store, with_task(with_task(commit(received(1)), at(0)), at(0))).await;
     let leased = lease(&store, 0, 1).await;
     for _ in 0..2 {
-        store.done(&leased[0].key).await.unwrap();
+        store.done(&leased[0]).await.unwrap();
     }
     let rest = lease(&store, 9999, 9).await;
     assert_eq!(rest.len(), 1);
     assert_ne!(rest[0].key, leased[0].key);
-    store.done(&rest[0].key).await.unwrap();
-    store.again(&rest[0].key, at(1)).await.unwrap();
+    store.done(&rest[0]).await.unwrap();
+    store.again(&rest[0], at(1)).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
@@ -304,7 +323,7 @@ pub async fn a_task_that_is_done_never_comes_back(store: Any) {
 pub async fn a_task_that_was_given_back_comes_when_it_said(store: Any) {
     open(&store, with_task(commit(received(1)), at(0))).await;
     let leased = lease(&store, 0, 9).await;
-    store.again(&leased[0].key, at(500)).await.unwrap();
+    store.again(&leased[0], at(500)).await.unwrap();
     assert_eq!(lease(&store, 499, 9).await, []);
     let again = lease(&store, 500, 9).await;
     assert_eq!((again[0].due, &again[0].task), (at(500), &leased[0].task));
@@ -392,7 +411,7 @@ pub async fn a_closed_request_with_work_left_is_not_forgotten(store: Any) {
     store.commit(Version::FIRST, commit(closed(&received(1), at(1)))).await.unwrap();
     assert_eq!(store.forget(at(99)).await.unwrap(), 0);
     let leased = lease(&store, 0, 9).await;
-    store.done(&leased[0].key).await.unwrap();
+    store.done(&leased[0]).await.unwrap();
     assert_eq!(store.forget(at(99)).await.unwrap(), 1);
 }
 
@@ -422,6 +441,13 @@ async fn open(store: &Any, opening: Commit) -> Opened {
 async fn ticket(store: &Any, n: u32) {
     open(store, commit(received(n))).await;
     store.commit(Version::FIRST, commit(claimable(n, 10 + n, n, at(0)))).await.unwrap();
+}
+
+async fn settle_all(store: &Any, leased: &[Leased], later: Timestamp) {
+    for one in leased {
+        store.again(one, later).await.unwrap();
+        store.done(one).await.unwrap();
+    }
 }
 
 async fn lease(store: &Any, now: i64, most: usize) -> Vec<Leased> {

@@ -22,9 +22,7 @@ use redb::backends::FileBackend;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend};
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
-use tapdesk_core::ports::{
-    Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, TaskKey, Try,
-};
+use tapdesk_core::ports::{Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, Try};
 use tapdesk_core::request::Whom;
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 use tokio::sync::mpsc;
@@ -169,14 +167,14 @@ impl Store for Embedded {
         .await
     }
 
-    async fn done(&self, key: &TaskKey) -> Result<(), PortError> {
-        let key = key.clone();
-        self.write(move |tables| verbs::done(tables, &key)).await
+    async fn done(&self, leased: &Leased) -> Result<(), PortError> {
+        let leased = leased.clone();
+        self.write(move |tables| verbs::done(tables, &leased)).await
     }
 
-    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError> {
-        let key = key.clone();
-        self.write(move |tables| verbs::again(tables, &key, at)).await
+    async fn again(&self, leased: &Leased, at: Timestamp) -> Result<(), PortError> {
+        let leased = leased.clone();
+        self.write(move |tables| verbs::again(tables, &leased, at)).await
     }
 
     async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError> {

@@ -89,7 +89,9 @@ pub(super) struct Todo {
     pub(super) due: Timestamp,
     /// When it is due or its lease runs out: its row in `agenda`.
     pub(super) wakes: Timestamp,
+    /// How often it was leased.
     pub(super) leases: u32,
+    /// Who holds it.
     pub(super) worker: Option<WorkerId>,
     pub(super) task: Task,
 }

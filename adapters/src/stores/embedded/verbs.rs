@@ -92,7 +92,9 @@ pub(super) fn due(
             key: TaskKey { request: request_id(id)?, version: Version(version), place },
             task: todo.task.clone(),
             due: todo.due,
-            leased_before: todo.leases,
+            worker: worker.clone(),
+            lease: todo.leases + 1,
+            left_by: todo.worker.clone(),
         });
         let next =
             Todo { wakes: until, leases: todo.leases + 1, worker: Some(worker.clone()), ..todo.clone() };
@@ -104,19 +106,19 @@ pub(super) fn due(
     Ok(leased)
 }
 
-pub(super) fn done(tables: &mut Tables<'_>, key: &TaskKey) -> Result<(), Fault> {
-    let Some(todo) = todo(tables, row(key))? else { return Ok(()) };
-    let (id, version, place) = row(key);
+pub(super) fn done(tables: &mut Tables<'_>, leased: &Leased) -> Result<(), Fault> {
+    let Some(todo) = held(tables, leased)? else { return Ok(()) };
+    let (id, version, place) = row(&leased.key);
     let open = tables.write();
     open.tasks.remove((id, version, place))?;
     open.agenda.remove((todo.wakes.as_nanosecond(), id, version, place))?;
     Ok(())
 }
 
-pub(super) fn again(tables: &mut Tables<'_>, key: &TaskKey, at: Timestamp) -> Result<(), Fault> {
-    let Some(todo) = todo(tables, row(key))? else { return Ok(()) };
-    let next = Todo { due: at, wakes: at, leases: 0, worker: None, ..todo.clone() };
-    move_task(tables, row(key), todo.wakes, at, &encode(&next)?)
+pub(super) fn again(tables: &mut Tables<'_>, leased: &Leased, at: Timestamp) -> Result<(), Fault> {
+    let Some(todo) = held(tables, leased)? else { return Ok(()) };
+    let next = Todo { due: at, wakes: at, worker: None, ..todo.clone() };
+    move_task(tables, row(&leased.key), todo.wakes, at, &encode(&next)?)
 }
 
 pub(super) fn try_pin(tables: &mut Tables<'_>, code: &CodeHash, now: Timestamp) -> Result<Try, Fault> {
@@ -211,6 +213,12 @@ fn is_capped(tables: &Tables<'_>, counted: &str, cap: RequesterCap, now: Timesta
 
 fn todo(tables: &Tables<'_>, row: TaskRow<'_>) -> Result<Option<Todo>, Fault> {
     tables.tasks.get(row)?.map(|value| decode(value.value())).transpose()
+}
+
+/// The task, as long as nobody else has leased it since.
+fn held(tables: &Tables<'_>, leased: &Leased) -> Result<Option<Todo>, Fault> {
+    let is_newest = |todo: &Todo| todo.leases == leased.lease && todo.worker.as_ref() == Some(&leased.worker);
+    Ok(todo(tables, row(&leased.key))?.filter(is_newest))
 }
 
 fn has_tasks(tables: &Tables<'_>, id: &str) -> Result<bool, Fault> {

@@ -76,8 +76,9 @@ impl Redis {
         Ok(Some(by_caller(wakes, lead)))
     }
 
-    /// Forgets a task, or gives it back until `at`.
-    pub(super) async fn settle(&self, key: &TaskKey, at: Option<Timestamp>) -> Result<(), PortError> {
+    /// Forgets a task, or gives it back until `at`, unless somebody else has leased it.
+    pub(super) async fn settle(&self, leased: &Leased, at: Option<Timestamp>) -> Result<(), PortError> {
+        let Leased { key, worker, lease, .. } = leased;
         let id = key.request.as_str();
         let keys = [self.keys.agenda(Shard::of(id)), self.keys.tasks(id)];
         let row = row_name(key.version, key.place);
@@ -85,7 +86,8 @@ impl Redis {
             Some(at) => digits(by_redis(at, self.lead().await?)),
             None => String::new(),
         };
-        self.run::<u32>(&scripts::SETTLE, &keys, &[id, &row, &at]).await?;
+        self.run::<u32>(&scripts::SETTLE, &keys, &[id, &row, worker.as_str(), &lease.to_string(), &at])
+            .await?;
         Ok(())
     }
 
@@ -127,6 +129,7 @@ impl Redis {
         lead: SignedDuration,
     ) -> Result<Vec<(&'e Entry, Leased)>, PortError> {
         let mut keys = vec![self.keys.agenda(shard)];
+        let [_, _, worker] = terms;
         let mut args = terms.to_vec();
         for entry in entries {
             keys.push(self.keys.tasks(&entry.id));
@@ -137,16 +140,24 @@ impl Redis {
         for pair in answer.chunks_exact(2) {
             let entry = pair[0].parse().ok().and_then(|n: usize| entries.get(n));
             let entry = entry.ok_or_else(|| fault::unreadable("a lease"))?;
-            leased.push((entry, read(entry, &pair[1], lead)?));
+            leased.push((entry, read(entry, &pair[1], worker, lead)?));
         }
         Ok(leased)
     }
 }
 
-fn read(entry: &Entry, value: &str, lead: SignedDuration) -> Result<Leased, PortError> {
-    let (_, due, leased_before, _, task): Row = serde_json::from_str(value).map_err(fault::unreadable)?;
+/// The row as it was, leased by that worker now.
+fn read(entry: &Entry, value: &str, worker: &str, lead: SignedDuration) -> Result<Leased, PortError> {
+    let (_, due, leases, holder, task): Row = serde_json::from_str(value).map_err(fault::unreadable)?;
     let task: KeptTask = serde_json::from_str(&task).map_err(fault::unreadable)?;
     let key = entry.key().ok_or_else(|| fault::unreadable("a row of the agenda"))?;
     let due = time(&due).ok_or_else(|| fault::unreadable("a time"))?;
-    Ok(Leased { key, task: task.task, due: by_caller(due, lead), leased_before })
+    Ok(Leased {
+        key,
+        task: task.task,
+        due: by_caller(due, lead),
+        worker: WorkerId::from(worker),
+        lease: leases + 1,
+        left_by: (!holder.is_empty()).then_some(WorkerId(holder)),
+    })
 }

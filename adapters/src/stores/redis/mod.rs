@@ -30,7 +30,7 @@ use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Clock, Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
-    TaskKey, Try,
+    Try,
 };
 use tapdesk_core::request::Whom;
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -280,12 +280,12 @@ impl Store for Redis {
         self.next_row().await
     }
 
-    async fn done(&self, key: &TaskKey) -> Result<(), PortError> {
-        self.settle(key, None).await
+    async fn done(&self, leased: &Leased) -> Result<(), PortError> {
+        self.settle(leased, None).await
     }
 
-    async fn again(&self, key: &TaskKey, at: Timestamp) -> Result<(), PortError> {
-        self.settle(key, Some(at)).await
+    async fn again(&self, leased: &Leased, at: Timestamp) -> Result<(), PortError> {
+        self.settle(leased, Some(at)).await
     }
 
     async fn try_pin(&self, code: &CodeHash, now: Timestamp) -> Result<Try, PortError> {

@@ -231,8 +231,10 @@ async fn a_forgotten_request_leaves_no_key() {
     let end = with_task(commit(closed(&claimable(1, 10, 6, at(1)), at(2))), at(2));
     store.commit(Version(3), end).await.unwrap();
     for leased in store.due(at(9), &worker("a"), Duration::from_secs(9), 9).await.unwrap() {
-        store.again(&leased.key, at(10)).await.unwrap();
-        store.done(&leased.key).await.unwrap();
+        store.again(&leased, at(10)).await.unwrap();
+    }
+    for leased in store.due(at(19), &worker("a"), Duration::from_secs(9), 9).await.unwrap() {
+        store.done(&leased).await.unwrap();
     }
     assert_eq!(store.forget(at(9)).await.unwrap(), 2);
     assert_eq!(keys_left(&prefix).await, Vec::<String>::new());

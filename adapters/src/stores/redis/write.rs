@@ -29,7 +29,7 @@ pub(super) struct KeptTask {
     pub(super) task: Task,
 }
 
-/// Row of a task: when it wakes, when it is due, how often it was leased, by whom last, and the task as JSON.
+/// Row of a task: when it wakes, when it is due, how often it was leased, who holds it, and the task as JSON.
 pub(super) type Row = (String, String, u32, String, String);
 
 /// A commit on its way, in the words of the script.

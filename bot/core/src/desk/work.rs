@@ -53,10 +53,10 @@ impl Desk {
             Err(Stopped::Port(error)) => Some(pause_after(&leased, &error)),
         };
         match again {
-            None => self.ports.store.done(&leased.key).await,
+            None => self.ports.store.done(&leased).await,
             Some(pause) => {
                 let at = self.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-                self.ports.store.again(&leased.key, at).await
+                self.ports.store.again(&leased, at).await
             }
         }
     }

@@ -70,7 +70,7 @@ async fn what_is_given_back_or_stored_for_later_is_due_after_that_long() {
     let leased = right.store.due(right.now(), &worker("right"), MINUTE, 9).await.unwrap();
     assert_eq!(leased.iter().map(|one| one.key.request.clone()).collect::<Vec<_>>(), [id(1)]);
     assert!((leased[0].due.duration_since(right.now())).abs() < SignedDuration::from_secs(5), "{leased:?}");
-    fast.store.again(&leased[0].key, later(&fast)).await.unwrap();
+    fast.store.again(&leased[0], later(&fast)).await.unwrap();
     for one in [&right, &fast, &slow] {
         assert_eq!(one.store.due(one.now(), &worker("any"), MINUTE, 9).await.unwrap(), []);
     }
