@@ -20,8 +20,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::scrub::Scrubbed;
 
-/// Tasks in hand at a time.
+/// Most tasks in hand at a time.
 const HANDS: usize = 64;
+/// Fewest: more than a few slow tasks, which would hold up all others.
+const FEWEST_HANDS: usize = 4;
 /// Longest sleep: another replica may have added a task and died before it could say so.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How often closed requests are forgotten.
@@ -58,7 +60,7 @@ impl Worker {
     /// Performs tasks until told to stop; finishes those in hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
-        let (mut working, mut queue) = (JoinSet::new(), Queue::default());
+        let (mut working, mut queue, mut hands) = (JoinSet::new(), Queue::default(), Hands::default());
         let mut tidied_at = None;
         while !*stop.borrow() {
             let now = worker.clock.now();
@@ -66,14 +68,17 @@ impl Worker {
                 worker.tidy().await;
                 tidied_at = Some(now);
             }
-            while working.try_join_next().is_some() {}
-            if working.len() >= HANDS {
-                working.join_next().await;
+            while let Some(ended) = working.try_join_next() {
+                hands.learn(ended.ok());
+            }
+            if working.len() >= hands.count {
+                let ended = working.join_next().await;
+                hands.learn(ended.and_then(Result::ok));
                 continue;
             }
             // Taken before the lease begins, so that it ends before the lease does.
             let until = worker.limit();
-            let pause = match worker.take(HANDS - working.len()).await {
+            let pause = match worker.take(hands.count - working.len()).await {
                 Ok(round) if round.is_empty() => worker.until_next().await,
                 Ok(round) => {
                     for (request, tasks) in round {
@@ -124,25 +129,29 @@ impl Worker {
     }
 
     /// Performs tasks of one request that were leased together. What their time does not suffice for is given up or not
-    /// begun, and comes again.
-    async fn perform_all(&self, tasks: Vec<Leased>, until: Instant) {
+    /// begun, and comes again; says whether it sufficed.
+    async fn perform_all(&self, tasks: Vec<Leased>, until: Instant) -> InTime {
+        let mut in_time = InTime(true);
         for leased in tasks {
             if Instant::now() >= until {
                 self.give_back(&leased).await;
             } else {
-                self.perform(leased, until).await;
+                in_time = self.perform(leased, until).await;
             }
         }
+        in_time
     }
 
-    async fn perform(&self, leased: Leased, until: Instant) {
+    async fn perform(&self, leased: Leased, until: Instant) -> InTime {
         let (task, request) = (leased.task.name(), leased.key.request.clone());
         counter!("tapdesk_tasks_total", "task" => task).increment(1);
         if let Some(holder) = &leased.left_by {
             counter!("tapdesk_tasks_repeated_total", "task" => task).increment(1);
             tracing::warn!(request.id = %request, task, left_by = %holder, "a task is repeated: its last performer did not settle it");
         }
-        match timeout_at(until, Scrubbed::new(self.desk.perform(leased))).await {
+        let settled = timeout_at(until, Scrubbed::new(self.desk.perform(leased))).await;
+        let in_time = InTime(settled.is_ok());
+        match settled {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(request.id = %request, task, error = &error as &dyn std::error::Error, "a task could not be settled");
@@ -151,6 +160,7 @@ impl Worker {
                 tracing::error!(request.id = %request, task, "a task took too long and will come again");
             }
         }
+        in_time
     }
 
     async fn give_back(&self, leased: &Leased) {
@@ -177,6 +187,33 @@ impl Worker {
     }
 }
 
+/// Whether a lease sufficed.
+#[derive(Clone, Copy)]
+struct InTime(bool);
+
+/// How many tasks to have in hand. Where leases do not suffice, everything in hand is begun again later and slows down
+/// the rest once more: with fewer, some of it gets done.
+struct Hands {
+    count: usize,
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self { count: HANDS }
+    }
+}
+
+impl Hands {
+    /// Learns how a turn went; nothing from one that panicked.
+    fn learn(&mut self, turn: Option<InTime>) {
+        match turn {
+            Some(InTime(true)) => self.count = (self.count + 1).min(HANDS),
+            Some(InTime(false)) => self.count = (self.count / 2).max(FEWEST_HANDS),
+            None => {}
+        }
+    }
+}
+
 /// Who works on a request last: whoever takes more of its tasks comes after them.
 #[derive(Default)]
 struct Queue(BTreeMap<RequestId, oneshot::Receiver<()>>);
@@ -197,12 +234,32 @@ impl Queue {
 
 impl Turn {
     /// Does that when everybody before has finished; nothing is sent, a turn is over when its sender is gone.
-    async fn then(self, work: impl Future<Output = ()>) {
+    async fn then<T>(self, work: impl Future<Output = T>) -> T {
         let Self { before, after } = self;
         if let Some(before) = before {
             let _ = before.await;
         }
-        work.await;
+        let done = work.await;
         drop(after);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_leases_do_not_suffice_less_is_begun_until_they_do() {
+        let mut hands = Hands::default();
+        let mut count = |turns: usize, in_time: bool| {
+            (0..turns).for_each(|_| hands.learn(Some(InTime(in_time))));
+            hands.count
+        };
+        assert_eq!(count(1, true), HANDS);
+        assert_eq!(count(1, false), HANDS / 2);
+        assert_eq!(count(HANDS, false), FEWEST_HANDS);
+        assert_eq!(count(1, true), FEWEST_HANDS + 1);
+        assert_eq!(count(HANDS, true), HANDS);
     }
 }
