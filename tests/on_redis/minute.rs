@@ -4,29 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use jiff::Timestamp;
 use serde_json::Value;
 use tapdesk_core::ids::RequestId;
 use tapdesk_core::request::State;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::errand::{Errand, Manager};
-use tapdesk_tests::replicas::Replicas;
+use tapdesk_tests::replicas::{Life, Replicas};
 use tapdesk_tests::world::{Setting, USUAL_POLICY, World};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 const REQUESTS: usize = 200;
 const MINUTE: Duration = Duration::from_mins(1);
-/// Of some thousand messages.
-const UNEXPLAINED: usize = 2;
 const KILL_EVERY: Duration = Duration::from_secs(2);
 /// Each asks for ten, which is within what the policy allows an hour.
 const AGENTS: usize = 20;
 const MANAGERS: usize = 40;
 /// A claim whose replica died is given up after a minute; then the page tries again. The rest is for a busy machine.
-const AFTERMATH: Duration = Duration::from_mins(4);
+const AFTERMATH: Duration = Duration::from_mins(8);
 /// Long enough that what takes its time on a busy machine is not done again for that alone.
 const LEASE: Duration = Duration::from_secs(6);
+/// Said of a task that its holder performed or gave back in vain.
+const UNSETTLED: [&str; 3] =
+    ["a task took too long", "a task could not be settled", "a task waits until its lease is over"];
+/// Said by a holder of tasks that it cannot name.
+const LEASES_LOST: [&str; 2] = ["due tasks could not be read", "a task was not finished"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
@@ -44,7 +46,7 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
             errand.run().await.with_context(|| format!("for {}", errand.subject.person.name()))
         });
     }
-    let kills = kill_in_turns(&mut replicas, began).await?;
+    kill_in_turns(&mut replicas, began).await?;
     let ends = timeout(AFTERMATH, people.join_all()).await.context("people still wait")?;
     let failed: Vec<String> =
         ends.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
@@ -57,12 +59,12 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
     let accepted = minute.accepted();
     every_one_ended_once(&replicas.world, &minute, &accepted).await?;
     let decisions = nothing_is_decided_twice(&minute, &accepted)?;
-    let repeats = repeats_are_explained(&replicas, &minute, &kills)?;
+    let repeats = repeats_are_explained(&replicas, &minute)?;
     eprintln!(
         "replicas: {REQUESTS} people were helped in {settled:.0?} by {} accepted requests with {decisions} decisions, \
          through {} kills; {repeats}",
         accepted.len(),
-        kills.len(),
+        replicas.lives().filter(|life| life.was_killed).count(),
     );
     replicas.finish().await
 }
@@ -97,17 +99,19 @@ fn phone_of(name: &str) -> String {
     format!("+4917012300{}", name.trim_start_matches("Subject "))
 }
 
-/// Kills the replicas in turns and starts each again at once; returns when.
-async fn kill_in_turns(replicas: &mut Replicas, began: Instant) -> anyhow::Result<Vec<Timestamp>> {
-    let mut kills = Vec::new();
+/// Kills the replicas in turns and starts each again at once.
+async fn kill_in_turns(replicas: &mut Replicas, began: Instant) -> anyhow::Result<()> {
     let mut ticks = interval_at(began + KILL_EVERY, KILL_EVERY);
-    while ticks.tick().await < began + MINUTE {
-        let n = kills.len() % 2;
-        kills.push(replicas.world.hands.now());
+    // On a busy machine a start takes its time; both would die at once without this.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for n in [0, 1].into_iter().cycle() {
+        if ticks.tick().await >= began + MINUTE {
+            break;
+        }
         replicas.kill(n).await?;
         replicas.start_again(n).await?;
     }
-    Ok(kills)
+    Ok(())
 }
 
 /// What the ledgers say, without the lines that do not count.
@@ -181,28 +185,26 @@ fn nothing_is_decided_twice(minute: &Minute, accepted: &BTreeSet<&str>) -> anyho
 
 /// A message that came again is one of a task that was repeated; a task is repeated because its replica was killed, or ran
 /// out of time on a busy machine, or got no answer from outside.
-fn repeats_are_explained(
-    replicas: &Replicas,
-    minute: &Minute,
-    kills: &[Timestamp],
-) -> anyhow::Result<String> {
-    let mut repeated: BTreeMap<(String, String), usize> = BTreeMap::new();
+fn repeats_are_explained(replicas: &Replicas, minute: &Minute) -> anyhow::Result<String> {
+    let mut repeated: BTreeMap<Task, usize> = BTreeMap::new();
+    let killed = |worker: &str| replicas.lives().any(|life| life.was_killed && life.worker == worker);
     let mut late = 0;
-    let slow = replicas.said("a task took too long");
-    for line in replicas.said("a task is repeated") {
-        let (request, task) = (field(&line, "request.id="), field(&line, "task="));
-        let is_it = |other: &&String| field(other, "request.id=") == request && field(other, "task=") == task;
-        if follows_one_of(&line, slow.iter().filter(is_it).map(|line| time_of(line)))? {
+    let unsettled = UNSETTLED.iter().flat_map(|part| logged(replicas, minute, part));
+    let unsettled: BTreeSet<Task> = unsettled.map(|line| Task::of(&line)).collect();
+    for line in logged(replicas, minute, "a task is repeated") {
+        let task = Task::of(&line);
+        let holder = field(&line, "left_by");
+        if !killed(&holder) {
+            let is_lost = replicas.lives().any(|life| life.worker == holder && has_lost_leases(life));
+            ensure!(is_lost || unsettled.contains(&task), "nothing explains: {line}");
             late += 1;
-        } else {
-            ensure!(follows_one_of(&line, kills.iter().map(|kill| Ok(*kill)))?, "no kill explains: {line}");
         }
-        *repeated.entry((request, task)).or_default() += 1;
+        *repeated.entry(task).or_default() += 1;
     }
     // What was sent and not answered in time may have arrived.
-    let unanswered = replicas.said("a task will be tried again");
+    let unanswered = logged(replicas, minute, "a task will be tried again");
     for line in &unanswered {
-        *repeated.entry((field(line, "request.id="), field(line, "task="))).or_default() += 1;
+        *repeated.entry(Task::of(line)).or_default() += 1;
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut unexplained = 0;
@@ -213,9 +215,8 @@ fn repeats_are_explained(
             _ => &["prompt", "tell", "notify_owner"],
         };
         let requests = minute.requests_for(&subject);
-        let of_it = |(request, task): &(String, String)| {
-            requests.contains(request.as_str()) && tasks.contains(&task.as_str())
-        };
+        let of_it =
+            |task: &Task| requests.contains(task.request.as_str()) && tasks.contains(&task.name.as_str());
         let explained: usize = repeated.iter().filter(|(key, _)| of_it(key)).map(|(_, times)| times).sum();
         if explained < times {
             eprintln!("a {kind} came {times} times again, {explained} explained: {words}");
@@ -223,16 +224,19 @@ fn repeats_are_explained(
         }
         *counts.entry(kind).or_default() += times;
     }
-    // Known and not yet understood: now and then one message comes again that no repeated task accounts for.
-    ensure!(unexplained <= UNEXPLAINED, "{unexplained} messages came again, and nothing explains them");
+    ensure!(unexplained == 0, "{unexplained} messages came again, and nothing explains them");
     let tasks: usize = repeated.values().sum();
     let counts = |kind| counts.get(kind).copied().unwrap_or_default();
     let (texts, mails, chats) = (counts("text message"), counts("mail"), counts("chat message"));
     Ok(format!(
         "{tasks} tasks were repeated ({late} of them had run out of time, {} had no answer), and for that {texts} text messages, {mails} \
-         mails and {chats} chat messages came again; {unexplained} are not explained",
+         mails and {chats} chat messages came again",
         unanswered.len()
     ))
+}
+
+fn has_lost_leases(life: &Life) -> bool {
+    LEASES_LOST.iter().any(|part| !life.said(part).is_empty())
 }
 
 /// What came more often than it should.
@@ -283,27 +287,34 @@ fn came_again(world: &World) -> Vec<Again> {
     again
 }
 
-/// Whether the line came within two leases after one of those times.
-fn follows_one_of(
-    line: &str,
-    times: impl Iterator<Item = anyhow::Result<Timestamp>>,
-) -> anyhow::Result<bool> {
-    let at = time_of(line)?;
-    for time in times {
-        let since = at.duration_since(time?);
-        if since.is_positive() && since.unsigned_abs() < 2 * LEASE {
-            return Ok(true);
-        }
+/// A task as the log names it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Task {
+    request: String,
+    name: String,
+}
+
+impl Task {
+    fn of(line: &str) -> Self {
+        Self { request: field(line, "request.id"), name: field(line, "task") }
     }
-    Ok(false)
 }
 
-fn time_of(line: &str) -> anyhow::Result<Timestamp> {
-    Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
+/// The lines about this minute's requests with that part. What the last dead left is done by the tapdesk inside the story.
+fn logged(replicas: &Replicas, minute: &Minute, part: &str) -> Vec<String> {
+    let accepted = minute.accepted();
+    let mut lines = replicas.said(part);
+    lines.extend(replicas.world.logged().lines().filter(|line| line.contains(part)).map(str::to_owned));
+    lines.retain(|line| accepted.contains(field(line, "request.id").as_str()));
+    lines
 }
 
+/// Of a line of text or of JSON.
 fn field(line: &str, name: &str) -> String {
-    let rest = line.split_once(name).map_or("", |(_, rest)| rest);
+    if let Ok(line) = serde_json::from_str::<Value>(line) {
+        return text(&line["fields"][name]).to_owned();
+    }
+    let rest = line.split_once(&format!(" {name}=")).map_or("", |(_, rest)| rest);
     rest.split_whitespace().next().unwrap_or_default().trim_matches('"').to_owned()
 }
 

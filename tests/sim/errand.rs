@@ -20,8 +20,8 @@ use crate::world::{COMMAND, Colleague, code_in, pin_in};
 
 /// After this long without any effect, people press a button again.
 const PRESS_AGAIN: Duration = Duration::from_secs(4);
-/// After this long something that was accepted counts as lost.
-const LOST: Duration = Duration::from_mins(1);
+/// After this long something that was accepted counts as lost: long enough for a machine that has other things to do.
+const LOST: Duration = Duration::from_mins(3);
 /// How often somebody tries one thing.
 const TRIES: usize = 40;
 

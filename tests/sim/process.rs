@@ -27,6 +27,8 @@ pub struct Process {
     pub base: Url,
     /// The admin listener.
     pub admin_base: Url,
+    /// As the leases of its tasks name it.
+    pub worker: String,
     child: Child,
     said: Said,
 }
@@ -98,12 +100,13 @@ impl Process {
         let Some(line) = said.hears("tapdesk is listening").await else {
             anyhow::bail!("tapdesk does not listen: {:#?}", lock(&said.lines));
         };
-        let address = |name: &str| {
-            let rest = line.split_once(&format!("{name}=")).with_context(|| line.clone())?.1;
-            let address = rest.split_whitespace().next().unwrap_or_default();
-            Url::parse(&format!("http://{address}/")).context("an address")
+        let field = |name: &str| {
+            let rest = line.split_once(&format!(" {name}=")).with_context(|| line.clone())?.1;
+            anyhow::Ok(rest.split_whitespace().next().unwrap_or_default())
         };
-        Ok(Self { base: address(" address")?, admin_base: address("admin_address")?, child, said })
+        let address = |name| Url::parse(&format!("http://{}/", field(name)?)).context("an address");
+        let (base, admin_base) = (address("address")?, address("admin_address")?);
+        Ok(Self { base, admin_base, worker: field("worker")?.to_owned(), child, said })
     }
 
     /// Its process id.

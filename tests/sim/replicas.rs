@@ -40,7 +40,16 @@ pub struct Replicas {
 struct Replica {
     config: PathBuf,
     process: Option<Process>,
-    said: Vec<Said>,
+    lives: Vec<Life>,
+}
+
+/// One run of a replica, which may be over.
+pub struct Life {
+    /// As the leases of its tasks name it.
+    pub worker: String,
+    /// How it ended.
+    pub was_killed: bool,
+    said: Said,
 }
 
 /// Gives each connection to the next replica that takes it.
@@ -75,7 +84,7 @@ impl Replicas {
             ensure!(text.contains(&ledger), "the ledger is configured elsewhere:\n{text}");
             let lease = LEASE.as_secs();
             std::fs::write(&config, change(&format!("{text}\n[worker]\nlease = \"{lease}s\"\n")))?;
-            all.push(Replica { config, process: None, said: Vec::new() });
+            all.push(Replica { config, process: None, lives: Vec::new() });
         }
         // Who takes over at the end is one more replica, on the story's own time.
         (world.config.ledger.name, world.config.ledger.path) = ("last".parse()?, ledgers.join("last"));
@@ -110,13 +119,17 @@ impl Replicas {
     /// Kills one replica as a power cut does.
     pub async fn kill(&mut self, n: usize) -> anyhow::Result<()> {
         let process = self.all[n].process.take().context("it is dead already")?;
+        if let Some(life) = self.all[n].lives.last_mut() {
+            life.was_killed = true;
+        }
         process.kill().await
     }
 
     /// Starts a dead replica on its own files.
     pub async fn start_again(&mut self, n: usize) -> anyhow::Result<()> {
         let process = Process::start(&self.all[n].config, "info").await.context(NAMES[n])?;
-        self.all[n].said.push(process.said());
+        let (worker, said) = (process.worker.clone(), process.said());
+        self.all[n].lives.push(Life { worker, was_killed: false, said });
         self.all[n].process = Some(process);
         let living = self.all.iter().filter_map(|replica| replica.process.as_ref());
         let addresses: anyhow::Result<Vec<SocketAddr>> =
@@ -134,13 +147,18 @@ impl Replicas {
     /// The lines with that part that any replica ever logged.
     #[must_use]
     pub fn said(&self, part: &str) -> Vec<String> {
-        self.all.iter().flat_map(|replica| &replica.said).flat_map(|said| said.lines(part)).collect()
+        self.lives().flat_map(|life| life.said(part)).collect()
     }
 
     /// The lines with that part that one replica ever logged.
     #[must_use]
     pub fn said_by(&self, n: usize, part: &str) -> Vec<String> {
-        self.all[n].said.iter().flat_map(|said| said.lines(part)).collect()
+        self.all[n].lives.iter().flat_map(|life| life.said(part)).collect()
+    }
+
+    /// Every run of every replica.
+    pub fn lives(&self) -> impl Iterator<Item = &Life> {
+        self.all.iter().flat_map(|replica| &replica.lives)
     }
 
     /// What a metric of one replica counts, over all its labels.
@@ -167,6 +185,14 @@ impl Replicas {
     pub async fn finish(mut self) -> anyhow::Result<()> {
         self.stop().await?;
         self.world.finish_unread().await
+    }
+}
+
+impl Life {
+    /// The lines with that part that it logged.
+    #[must_use]
+    pub fn said(&self, part: &str) -> Vec<String> {
+        self.said.lines(part)
     }
 }
 
