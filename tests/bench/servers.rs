@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tapdesk_adapters::secret::Secret;
 use tapdesk_adapters::stores::redis::{Durability, Redis, RedisConfig};
+use tapdesk_tests::redis as redis_server;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -43,10 +44,8 @@ pub(crate) enum Keeps {
 
 /// A Redis server of one's own.
 pub(crate) struct RedisServer {
-    port: u16,
-    pid: u32,
+    server: redis_server::Redis,
     keeps: Keeps,
-    _shell: Child,
 }
 
 /// What tapdesk keeps its state in.
@@ -103,44 +102,23 @@ impl Server {
 
 impl RedisServer {
     pub(crate) async fn start(dir: &Path, keeps: Keeps) -> anyhow::Result<Self> {
-        // Somebody else may take the port in between.
-        for _ in 0..10 {
-            if let Ok(server) = Self::try_start(dir, keeps).await {
-                return Ok(server);
-            }
-        }
-        anyhow::bail!("redis-server does not start")
-    }
-
-    async fn try_start(dir: &Path, keeps: Keeps) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let (append, sync) = match keeps {
             Keeps::Always => ("yes", "always"),
             Keeps::EverySecond => ("yes", "everysec"),
             Keeps::Nothing => ("no", "everysec"),
         };
-        let mut shell = Command::new("sh")
-            .args(["-c", r#"redis-server "$@" & read -r _; kill -9 $!; wait"#, "redis"])
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
-            .args(["--appendonly", append, "--appendfsync", sync, "--auto-aof-rewrite-percentage", "0"])
-            .arg("--dir")
-            .arg(dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        line_with(shell.stdout.take().context("standard output is not piped")?, "Ready to accept").await?;
-        let mut server = Self { port, pid: 0, keeps, _shell: shell };
-        server.pid = server.info("process_id").await?.parse()?;
-        Ok(server)
+        let settings = ["--appendonly", append, "--appendfsync", sync, "--auto-aof-rewrite-percentage", "0"];
+        Ok(Self { server: redis_server::Redis::start(dir, &settings).await?, keeps })
     }
 
+    /// For everybody but tapdesk, which keeps to its own user and its database.
     pub(crate) fn url(&self, database: u8) -> String {
-        format!("redis://127.0.0.1:{}/{database}", self.port)
+        format!("{}/{database}", self.server.admin_url())
     }
 
     /// Processor time so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu_of(self.pid)
+        cpu_of(self.server.id())
     }
 
     pub(crate) async fn keys(&self, database: u8) -> anyhow::Result<u64> {
@@ -159,7 +137,7 @@ impl RedisServer {
     /// tapdesk's store on it.
     pub(crate) async fn store(&self, name: &str) -> anyhow::Result<Redis> {
         let config = RedisConfig {
-            url: Secret::new(self.url(0)),
+            url: Secret::new(self.server.url()),
             prefix: "tapdesk".to_owned(),
             name: name.to_owned(),
             machine_clock: Arc::new(tapdesk::system::SystemClock),
@@ -198,7 +176,10 @@ pub(crate) fn configure(dir: &Path, state: &State<'_>, slack: &str) -> anyhow::R
                 Keeps::EverySecond => "everysec",
                 Keeps::Nothing => "none",
             };
-            format!("kind = \"redis\"\nurl = \"{}\"\nrequired_durability = \"{durability}\"", server.url(0))
+            format!(
+                "kind = \"redis\"\nurl = \"{}\"\nrequired_durability = \"{durability}\"",
+                server.server.url()
+            )
         }
     };
     std::fs::write(dir.join("pepper"), [7; 32])?;

@@ -50,6 +50,18 @@ impl Redis {
         self.url_of("tapdesk")
     }
 
+    /// As whoever may do everything names it.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        self.url_of("admin")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.number.as_raw_nonzero().get().unsigned_abs()
+    }
+
     fn url_of(&self, user: &str) -> String {
         format!("redis://{user}:{PASSWORD}@127.0.0.1:{}", self.port)
     }
@@ -87,7 +99,7 @@ impl Redis {
     }
 
     async fn admin(&self) -> anyhow::Result<MultiplexedConnection> {
-        let client = redis::Client::open(self.url_of("admin"))?;
+        let client = redis::Client::open(self.admin_url())?;
         Ok(client.get_multiplexed_async_connection().await?)
     }
 }
