@@ -25,11 +25,11 @@ async fn what_cannot_be_read_gets_a_clear_question_and_asks_nobody() -> anyhow::
     let (jane, mary) = (world.jane.account.mention(), world.mary.account.mention());
     let too_long = "x".repeat(301);
     for (text, question) in [
-        ("status".to_owned(), "I do not know that command."),
+        ("unlock".to_owned(), "I do not know that command."),
         (format!("{jane} lost her phone"), "I do not know that command."),
         ("for".to_owned(), "For whom? Name a colleague."),
         ("for Jane Doe lost her phone".to_owned(), "I could not tell who that is"),
-        ("for @jane.doe lost her phone".to_owned(), "I could not tell who that is"),
+        ("for @jane.doe lost her phone".to_owned(), "The chat did not recognise that @name"),
         ("for <!channel> lost their phones".to_owned(), "I could not tell who that is"),
         ("for <https://contoso.com|jane> lost her phone".to_owned(), "I could not tell who that is"),
         (format!("for {jane} {mary} lost their phones"), "name one person, then the reason"),

@@ -7,6 +7,7 @@
 mod client;
 mod parse;
 mod render;
+mod spelling;
 mod verify;
 
 use std::fmt;

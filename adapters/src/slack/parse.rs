@@ -7,22 +7,19 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use tapdesk_core::card::Choice;
+use tapdesk_core::command;
 use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId};
-use tapdesk_core::inbound::{Inbound, Unclear, Wish};
-use tapdesk_core::people::Naming;
+use tapdesk_core::inbound::{Inbound, Wish};
 use tapdesk_core::ports::Reply;
 use tapdesk_core::ticket::sha256_hex;
 use url::{Url, form_urlencoded};
 
 use super::render::NUMBER_SIGN;
+use super::spelling::Spelling;
 use super::{NAME, is_safe};
 
 /// Hosts that Slack gives out response addresses on; the second is for government workspaces.
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
-/// What people put right after a person.
-const PUNCTUATION: [char; 6] = [',', ';', ':', '.', '!', '?'];
-/// RFC 5321 allows no longer address.
-const LONGEST_ADDRESS: usize = 254;
 
 /// Which of the app's addresses a request came in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +113,7 @@ pub(super) fn parse(surface: Surface, body: &[u8], ours: &Ours) -> Parsed {
         return Parsed::SslCheck;
     }
     let inbound = match surface {
-        Surface::Commands => command(&form, body, ours),
+        Surface::Commands => typed(&form, body, ours),
         Surface::Interactions => interaction(&form, body, ours),
     };
     inbound.map_or_else(|other| other, |inbound| Parsed::Inbound(Box::new(inbound)))
@@ -160,14 +157,14 @@ fn form(body: &[u8]) -> Option<HashMap<String, String>> {
     Some(fields)
 }
 
-fn command(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Result<Inbound, Parsed> {
+fn typed(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Result<Inbound, Parsed> {
     let field = |name: &str| some(form.get(name));
     let workspace = field("team_id").ok_or(Parsed::Malformed)?;
     let user = field("user_id").ok_or(Parsed::Malformed)?;
     let enterprise = field("enterprise_id");
     ours.check(&Origin { app: field("api_app_id"), workspace, enterprise, home: None })
         .map_err(Parsed::Refused)?;
-    let wish = wish(field("text").unwrap_or_default(), workspace);
+    let wish = command::read(field("text").unwrap_or_default(), &Spelling { workspace });
     Ok(inbound(account(workspace, user), wish, field("trigger_id"), field("response_url"), body, ours))
 }
 
@@ -259,73 +256,7 @@ fn delivery(trigger: Option<&str>, body: &[u8]) -> DeliveryId {
     DeliveryId(format!("{NAME}:{}", sha256_hex(trigger.map_or(body, str::as_bytes))))
 }
 
-/// What follows the command: `help`, or `for` somebody and why.
-fn wish(text: &str, workspace: &str) -> Wish {
-    let text = text.trim();
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    match word.to_lowercase().as_str() {
-        "" | "help" => Wish::Help,
-        "for" => ask(rest.trim_start(), workspace).unwrap_or_else(Wish::Unclear),
-        _ => Wish::Unclear(Unclear::NoSuchCommand),
-    }
-}
-
-fn ask(text: &str, workspace: &str) -> Result<Wish, Unclear> {
-    if text.is_empty() {
-        return Err(Unclear::NoPerson);
-    }
-    let (person, reason) = first(text);
-    let subject = naming(person, workspace).ok_or(Unclear::NotAPerson)?;
-    if naming(first(reason).0, workspace).is_some() {
-        return Err(Unclear::SeveralPeople);
-    }
-    Ok(Wish::Ask { subject, reason: unescape(reason) })
-}
-
-/// The first name in `text` and what follows it, without the punctuation between them.
-fn first(text: &str) -> (&str, &str) {
-    let bracketed = text.starts_with('<').then(|| text.find('>')).flatten().map(|at| at + 1);
-    // The semicolon of `&amp;` belongs to a letter of the address.
-    let escape = |at: usize| ["&amp", "&lt", "&gt"].iter().any(|escape| text[..at].ends_with(escape));
-    let ends = |&(at, c): &(usize, char)| c.is_whitespace() || c == ',' || (c == ';' && !escape(at));
-    let bare = || text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
-    let end = bracketed.unwrap_or_else(bare);
-    let name = text[..end].trim_end_matches(PUNCTUATION);
-    (name, text[end..].trim_start_matches(PUNCTUATION).trim_start())
-}
-
-/// A mention `<@U1>` or `<@U1|name>`, an address that Slack made a link of, or an address as it was typed.
-fn naming(word: &str, workspace: &str) -> Option<Naming> {
-    let Some(inside) = word.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
-        return address(word);
-    };
-    let target = inside.split('|').next()?;
-    match target.strip_prefix('@') {
-        Some(id) if is_account(id) => Some(Naming::Account(account(workspace, id))),
-        Some(_) => None,
-        None => address(target.strip_prefix("mailto:")?),
-    }
-}
-
-fn address(text: &str) -> Option<Naming> {
-    let text = unescape(text).to_lowercase();
-    let (local, domain) = text.split_once('@')?;
-    let forbidden = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]|\\\",;:".contains(c);
-    let sound = |part: &str| !part.is_empty() && !part.contains(forbidden);
-    (sound(local) && sound(domain) && text.len() <= LONGEST_ADDRESS).then_some(Naming::Address(text))
-}
-
-/// `U…`, or `W…` for accounts of an organisation.
-fn is_account(id: &str) -> bool {
-    id.starts_with(['U', 'W']) && id.len() > 1 && id.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-/// Undoes the three escapes that Slack makes, each once: `&amp;lt;` was typed as `&lt;`.
-fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-}
-
-fn account(workspace: &str, id: &str) -> ChatUser {
+pub(super) fn account(workspace: &str, id: &str) -> ChatUser {
     ChatUser { chat: ChatName::from(NAME), workspace: workspace.to_owned(), id: id.to_owned() }
 }
 
@@ -338,6 +269,8 @@ fn some(text: Option<&String>) -> Option<&str> {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use tapdesk_core::inbound::Ask;
+    use tapdesk_core::people::Naming;
 
     fn ours() -> Ours {
         let teams = ["T1", "E1"].map(str::to_owned).into();
@@ -412,22 +345,15 @@ mod tests {
         why
     }
 
-    fn read(text: &str) -> Wish {
-        wish(text, "T1")
-    }
-
-    fn asks(subject: Naming, reason: &str) -> Wish {
-        Wish::Ask { subject, reason: reason.to_owned() }
-    }
-
-    fn jane() -> Naming {
-        Naming::Address("jane@contoso.com".to_owned())
+    fn asks_for_jane() -> Wish {
+        let subject = Naming::Address("jane@contoso.com".to_owned());
+        Wish::Ask(Ask { subject, reason: "lost phone".to_owned(), ticket_number: None, lifetime: None })
     }
 
     #[test]
     fn a_command_becomes_a_wish_with_its_sender_and_its_ways_back() {
         let command = inbound(command_with(&[]));
-        assert_eq!(command.wish, asks(jane(), "lost phone"));
+        assert_eq!(command.wish, asks_for_jane());
         assert_eq!(command.sender, account("T1", "U7"));
         assert!(!command.delivery.as_str().contains("13345224609"), "a trigger would be stored");
         assert_eq!(command.reply.modal.as_deref(), Some("13345224609.738474920.8088930838d88f008e0"));
@@ -451,74 +377,6 @@ mod tests {
         assert_eq!(of(json!({"team": team, "view": view})), "T1");
         assert_eq!(of(json!({"user": homeless, "team": team, "view": view})), "T9");
         assert_eq!(of(json!({"user": homeless, "view": view})), "T8");
-    }
-
-    #[test]
-    fn the_person_is_a_mention_or_an_address_in_any_of_slacks_spellings() {
-        for text in [
-            "for jane@contoso.com lost phone",
-            "FOR Jane@Contoso.COM lost phone",
-            "  for   jane@contoso.com,  lost phone ",
-            "for jane@contoso.com: lost phone",
-            "for <mailto:Jane@contoso.com|jane@contoso.com> lost phone",
-            "for <mailto:jane@contoso.com>, lost phone",
-        ] {
-            assert_eq!(read(text), asks(jane(), "lost phone"), "{text}");
-        }
-        for text in
-            ["for <@U123> lost phone", "for <@U123|jane> lost phone", "For <@U123|jane d>, lost phone"]
-        {
-            assert_eq!(read(text), asks(Naming::Account(account("T1", "U123")), "lost phone"), "{text}");
-        }
-        assert_eq!(read("for jane@contoso.com"), asks(jane(), ""));
-        assert_eq!(
-            read("for o&amp;m@contoso.com x"),
-            asks(Naming::Address("o&m@contoso.com".to_owned()), "x")
-        );
-    }
-
-    #[test]
-    fn help_and_nothing_are_both_a_question() {
-        for text in ["", "  ", "help", "HELP me"] {
-            assert_eq!(read(text), Wish::Help, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_names_no_one_person_says_why() {
-        let longest = format!("for {}@b x", "a".repeat(253));
-        for (text, why) in [
-            ("unlock jane@contoso.com", Unclear::NoSuchCommand),
-            ("<@U123> lost phone", Unclear::NoSuchCommand),
-            ("for", Unclear::NoPerson),
-            ("for   ", Unclear::NoPerson),
-            ("for @jane lost phone", Unclear::NotAPerson),
-            ("for jane lost phone", Unclear::NotAPerson),
-            ("for jane@ x", Unclear::NotAPerson),
-            ("for a@b@c x", Unclear::NotAPerson),
-            ("for <!here> x", Unclear::NotAPerson),
-            ("for <!subteam^S1|@staff> x", Unclear::NotAPerson),
-            ("for <#C1|general> x", Unclear::NotAPerson),
-            ("for <https://a@b.example> x", Unclear::NotAPerson),
-            ("for <@> x", Unclear::NotAPerson),
-            ("for <@U1 x", Unclear::NotAPerson),
-            ("for &lt;@U1&gt; x", Unclear::NotAPerson),
-            (longest.as_str(), Unclear::NotAPerson),
-            ("for a@b c@d x", Unclear::SeveralPeople),
-            ("for a@b,c@d x", Unclear::SeveralPeople),
-            ("for a@b; c@d", Unclear::SeveralPeople),
-            ("for <@U1> <@U2> x", Unclear::SeveralPeople),
-            ("for <@U1>,<@U2>", Unclear::SeveralPeople),
-            ("for <@U1> <mailto:a@b|a@b> x", Unclear::SeveralPeople),
-        ] {
-            assert_eq!(read(text), Wish::Unclear(why), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_reason_is_kept_as_typed_and_unescaped_once() {
-        let typed = "for jane@contoso.com R&amp;D &lt;b&gt; &amp;lt; asked <@U9|bob> (twice)…";
-        assert_eq!(read(typed), asks(jane(), "R&D <b> &lt; asked <@U9|bob> (twice)…"));
     }
 
     #[test]

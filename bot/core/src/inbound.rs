@@ -1,5 +1,9 @@
 //! What can people ask for in a chat, once a platform's message was verified and understood?
 
+use std::time::Duration;
+
+use jiff::civil::Date;
+
 use crate::card::Choice;
 use crate::ids::{ChatUser, DeliveryId};
 use crate::people::Naming;
@@ -23,11 +27,37 @@ pub enum Wish {
     /// How does this work?
     Help,
     /// A pass for somebody.
-    Ask {
-        /// For whom.
-        subject: Naming,
-        /// Everything that was typed after the person, as typed.
-        reason: String,
+    Ask(Ask),
+    /// Where does it stand?
+    Status {
+        /// With the request for this person, or with all of one's own.
+        of: Option<Naming>,
+    },
+    /// What waits for whom?
+    Pending,
+    /// The requester takes a request back.
+    Cancel {
+        /// For whom it is; may be left out where one has only one open.
+        of: Option<Naming>,
+    },
+    /// A new code and a new PIN.
+    Resend {
+        /// For whom; may be left out where one has only one open.
+        of: Option<Naming>,
+    },
+    /// No pass of this person may stay usable.
+    Revoke {
+        /// Whose pass.
+        of: Naming,
+    },
+    /// Somebody else decides for the sender for a while.
+    Delegate {
+        /// Who.
+        to: Naming,
+        /// The first day.
+        from: Date,
+        /// The last day, not before the first.
+        until: Date,
     },
     /// A command that names no one person; the text says what could not be read.
     Unclear(Unclear),
@@ -40,15 +70,32 @@ pub enum Wish {
     },
 }
 
+/// A wish for a pass, in the requester's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// For whom.
+    pub subject: Naming,
+    /// Why, as typed.
+    pub reason: String,
+    /// The number of the ticket about it, where it was given by itself.
+    pub ticket_number: Option<String>,
+    /// How long the pass should live, where the requester said so.
+    pub lifetime: Option<Duration>,
+}
+
 /// Why a command could not be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unclear {
     /// The first word is no command.
     NoSuchCommand,
-    /// `for` without a person.
+    /// No person where one is needed.
     NoPerson,
     /// Neither a mention nor an address.
     NotAPerson,
+    /// A name with an `@` that the chat made no mention of.
+    UnknownName,
     /// More than one person is named.
     SeveralPeople,
+    /// A delegation without days that make sense.
+    NoDates,
 }

@@ -4,6 +4,7 @@
 //! package for the table of states and events.
 
 pub mod card;
+pub mod command;
 pub mod desk;
 pub mod ids;
 pub mod inbound;

@@ -76,6 +76,21 @@ pub enum Naming {
     Address(String),
 }
 
+/// RFC 5321 allows no longer address.
+const LONGEST_ADDRESS: usize = 254;
+
+impl Naming {
+    /// The address, if `text` is one and nothing else.
+    #[must_use]
+    pub fn address(text: &str) -> Option<Self> {
+        let text = text.to_lowercase();
+        let (local, domain) = text.split_once('@')?;
+        let forbidden = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]|\\\",;:".contains(c);
+        let sound = |part: &str| !part.is_empty() && !part.contains(forbidden);
+        (sound(local) && sound(domain) && text.len() <= LONGEST_ADDRESS).then_some(Self::Address(text))
+    }
+}
+
 /// Everything that makes a person privileged in Entra's eyes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Privileges {
@@ -183,6 +198,16 @@ mod tests {
 
     fn phone(address: &str) -> Contact {
         Contact { source: ContactSource::PhoneMethods, kind: ContactKind::Phone, address: address.to_owned() }
+    }
+
+    #[test]
+    fn an_address_is_one_whatever_its_case_and_nothing_else_is() {
+        let jane = Naming::Address("jane@contoso.com".to_owned());
+        assert_eq!(Naming::address("Jane@Contoso.COM"), Some(jane));
+        let longest = format!("{}@b", "a".repeat(253));
+        for text in ["", "jane", "jane@", "@contoso.com", "a@b@c", "a b@c", "<a@b>", "a@b,c", &longest] {
+            assert_eq!(Naming::address(text), None, "{text}");
+        }
     }
 
     #[test]

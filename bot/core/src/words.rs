@@ -38,6 +38,14 @@ pub fn help(command: &str) -> Card {
             "{command} for @colleague REASON asks for a Temporary Access Pass for that colleague. \
              Example: {command} for jane.doe@contoso.com lost her phone, INC0012345"
         ))
+        .text(format!("{command} status [@colleague] tells where a request stands"))
+        .text(format!("{command} pending lists what waits, and for whom"))
+        .text(format!("{command} cancel [@colleague] takes your request back"))
+        .text(format!("{command} resend [@colleague] sends a new code and a new PIN"))
+        .text(format!("{command} revoke @colleague deletes their pass and ends their sessions"))
+        .text(format!(
+            "{command} delegate @colleague 2026-12-20..2027-01-03 lets somebody decide for you while you are away"
+        ))
         .text(
             "I check who asks, ask the approvers, and hand the pass to the colleague alone: they get a code on the \
              phone that is on file and hear a PIN from the approver. Nobody in chat ever sees the pass.",
@@ -53,9 +61,23 @@ pub fn unclear(unclear: Unclear, command: &str) -> Card {
         Unclear::NotAPerson => {
             "I could not tell who that is: pick the colleague from the @ list, or type their address"
         }
+        Unclear::UnknownName => {
+            "The chat did not recognise that @name: pick the colleague from the list that opens while you type it, or \
+             type their address"
+        }
         Unclear::SeveralPeople => "One request is for one colleague: name one person, then the reason",
+        Unclear::NoDates => {
+            let example = format!("{command} delegate @colleague 2026-12-20..2027-01-03");
+            return Card::line("From which day until which day?").text(format!("Write: {example}"));
+        }
     };
     Card::line(format!("{title}.")).text(format!("Write: {command} for @colleague REASON, or {command} help"))
+}
+
+/// The answer to a command that nobody performs.
+#[must_use]
+pub fn not_yet() -> Card {
+    Card::line("I cannot do that yet; nothing was done.")
 }
 
 /// The reason is too short or too long.

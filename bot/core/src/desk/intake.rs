@@ -1,10 +1,10 @@
 //! What happens to a verified message from a chat?
 
 use crate::card::{Card, Choice};
-use crate::desk::{Desk, Inquiry, Stopped};
+use crate::desk::{Desk, Inquiry, Question, Stopped};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
-use crate::inbound::{Inbound, Wish};
-use crate::people::{Naming, one_line};
+use crate::inbound::{Ask, Inbound, Wish};
+use crate::people::one_line;
 use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
 use crate::request::{Asker, Candidate, Ending, Event, Refusal, Request, State};
 use crate::ticket::Pin;
@@ -32,7 +32,15 @@ impl Desk {
         match wish {
             Wish::Help => Ok(Answer::Say(words::help(&self.settings.command))),
             Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
-            Wish::Ask { subject, reason } => self.ask(delivery, sender, subject, &reason).await,
+            Wish::Ask(ask) => self.ask(delivery, sender, ask).await,
+            Wish::Pending => {
+                Ok(Answer::Later(words::looking(), Inquiry { sender, question: Question::Pending }))
+            }
+            Wish::Status { .. }
+            | Wish::Cancel { .. }
+            | Wish::Resend { .. }
+            | Wish::Revoke { .. }
+            | Wish::Delegate { .. } => Ok(Answer::Say(words::not_yet())),
             Wish::Press { choice, value } => {
                 match self.press(&delivery, &sender, choice, &value, &reply).await {
                     Ok(answer) => Ok(answer),
@@ -58,14 +66,9 @@ impl Desk {
         }
     }
 
-    async fn ask(
-        &self,
-        delivery: DeliveryId,
-        sender: ChatUser,
-        subject: Naming,
-        reason: &str,
-    ) -> Result<Answer, PortError> {
-        let reason = one_line(reason);
+    async fn ask(&self, delivery: DeliveryId, sender: ChatUser, ask: Ask) -> Result<Answer, PortError> {
+        let Ask { subject, reason, ticket_number: _, lifetime: _ } = ask;
+        let reason = one_line(&reason);
         if !(words::SHORTEST_REASON..=words::LONGEST_REASON).contains(&reason.chars().count()) {
             return Ok(Answer::Say(words::reason_length()));
         }

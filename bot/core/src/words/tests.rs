@@ -54,14 +54,21 @@ fn help_says_what_to_type() {
     insta::assert_snapshot!(shown(&help("/tap")), @"
     tapdesk gets a locked-out colleague back in
     /tap for @colleague REASON asks for a Temporary Access Pass for that colleague. Example: /tap for jane.doe@contoso.com lost her phone, INC0012345
+    /tap status [@colleague] tells where a request stands
+    /tap pending lists what waits, and for whom
+    /tap cancel [@colleague] takes your request back
+    /tap resend [@colleague] sends a new code and a new PIN
+    /tap revoke @colleague deletes their pass and ends their sessions
+    /tap delegate @colleague 2026-12-20..2027-01-03 lets somebody decide for you while you are away
     I check who asks, ask the approvers, and hand the pass to the colleague alone: they get a code on the phone that is on file and hear a PIN from the approver. Nobody in chat ever sees the pass.
     ");
 }
 
 #[test]
 fn an_unclear_command_is_answered_with_the_right_one() {
-    use Unclear::{NoPerson, NoSuchCommand, NotAPerson, SeveralPeople};
-    let cards = [NoSuchCommand, NoPerson, NotAPerson, SeveralPeople].map(|why| unclear(why, "/tap"));
+    use Unclear::{NoDates, NoPerson, NoSuchCommand, NotAPerson, SeveralPeople, UnknownName};
+    let unclears = [NoSuchCommand, NoPerson, NotAPerson, UnknownName, SeveralPeople, NoDates];
+    let cards = unclears.map(|why| unclear(why, "/tap"));
     insta::assert_snapshot!(all(cards), @"
     I do not know that command.
     Write: /tap for @colleague REASON, or /tap help
@@ -72,8 +79,14 @@ fn an_unclear_command_is_answered_with_the_right_one() {
     I could not tell who that is: pick the colleague from the @ list, or type their address.
     Write: /tap for @colleague REASON, or /tap help
 
+    The chat did not recognise that @name: pick the colleague from the list that opens while you type it, or type their address.
+    Write: /tap for @colleague REASON, or /tap help
+
     One request is for one colleague: name one person, then the reason.
     Write: /tap for @colleague REASON, or /tap help
+
+    From which day until which day?
+    Write: /tap delegate @colleague 2026-12-20..2027-01-03
     ");
 }
 
