@@ -192,14 +192,16 @@ impl Worker {
 struct InTime(bool);
 
 /// How many tasks to have in hand. Where leases do not suffice, everything in hand is begun again later and slows down
-/// the rest once more: with fewer, some of it gets done.
+/// the rest once more: with fewer, some of it gets done. So it is halved at once and grows again by one each time that so
+/// many turns in a row went well: short tasks, of which there are many, prove nothing for the long ones.
 struct Hands {
     count: usize,
+    well: usize,
 }
 
 impl Default for Hands {
     fn default() -> Self {
-        Self { count: HANDS }
+        Self { count: HANDS, well: 0 }
     }
 }
 
@@ -207,9 +209,12 @@ impl Hands {
     /// Learns how a turn went; nothing from one that panicked.
     fn learn(&mut self, turn: Option<InTime>) {
         match turn {
-            Some(InTime(true)) => self.count = (self.count + 1).min(HANDS),
-            Some(InTime(false)) => self.count = (self.count / 2).max(FEWEST_HANDS),
+            Some(InTime(true)) => self.well += 1,
+            Some(InTime(false)) => *self = Self { count: (self.count / 2).max(FEWEST_HANDS), well: 0 },
             None => {}
+        }
+        if self.well >= self.count {
+            *self = Self { count: (self.count + 1).min(HANDS), well: 0 };
         }
     }
 }
@@ -256,10 +261,12 @@ mod tests {
             (0..turns).for_each(|_| hands.learn(Some(InTime(in_time))));
             hands.count
         };
-        assert_eq!(count(1, true), HANDS);
+        assert_eq!(count(HANDS, true), HANDS);
         assert_eq!(count(1, false), HANDS / 2);
         assert_eq!(count(HANDS, false), FEWEST_HANDS);
+        assert_eq!(count(FEWEST_HANDS - 1, true), FEWEST_HANDS);
         assert_eq!(count(1, true), FEWEST_HANDS + 1);
-        assert_eq!(count(HANDS, true), HANDS);
+        assert_eq!(count(FEWEST_HANDS + 1, true), FEWEST_HANDS + 2);
+        assert_eq!(count(HANDS * HANDS, true), HANDS);
     }
 }
