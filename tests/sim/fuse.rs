@@ -23,8 +23,8 @@ use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{
-    Abilities, Chat, Commit, CommitError, Courier, CreateError, Directory, Leased, Ledger, Message, Opened,
-    PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
+    Abilities, Account, Chat, Commit, CommitError, Courier, CreateError, Directory, Leased, Ledger, Message,
+    Opened, PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
 };
 use tapdesk_core::request::{MessageRef, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -286,7 +286,7 @@ impl Chat for Fused<dyn Chat> {
         self.port.vouch(user).await
     }
 
-    async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError> {
+    async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError> {
         self.port.account_of(person).await
     }
 }

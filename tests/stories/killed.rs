@@ -32,7 +32,7 @@ fn apart(death: Option<(usize, Death)>) -> Apart {
 
 /// Counts the effects of the undisturbed day, then dies at each of them, beginning with the first `from`.
 async fn kill_at_each_effect(day: Day, from: &str) -> anyhow::Result<()> {
-    let (effects, _) = Patience::tell(apart(None), day).await.context("without any death")?;
+    let (effects, _) = Box::pin(Patience::tell(apart(None), day)).await.context("without any death")?;
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut deaths = JoinSet::new();
     let mut killed = 0;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::ids::{ChatName, ChatUser};
 use tapdesk_core::people::Person;
-use tapdesk_core::ports::{Abilities, Chat, NotVouched, PortError, Reply, Vouched};
+use tapdesk_core::ports::{Abilities, Account, Chat, NotVouched, PortError, Reply, Vouched};
 use tapdesk_core::request::MessageRef;
 
 use super::parse::Ours;
@@ -114,7 +114,7 @@ impl Chat for Slack {
         Ok(member.judge(&self.ours, self.trust_email))
     }
 
-    async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError> {
+    async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError> {
         if !self.trust_email {
             return Ok(None);
         }
@@ -164,7 +164,7 @@ impl Slack {
     }
 
     /// The account that vouches for exactly this address, if it may act.
-    async fn account_with(&self, address: &str) -> Result<Option<ChatUser>, PortError> {
+    async fn account_with(&self, address: &str) -> Result<Option<Account>, PortError> {
         let arguments = [("email", address)];
         let found: Found = match self.call("users.lookupByEmail", &Arguments::Form(&arguments)).await {
             Ok(found) => found,
@@ -177,8 +177,9 @@ impl Slack {
         if member.judge(&self.ours, self.trust_email) != Vouched::Address(address.to_owned()) {
             return Ok(None);
         }
+        let zone = member.tz.and_then(|name| name.parse().ok());
         let workspace = member.team_id.unwrap_or_default();
-        Ok(Some(ChatUser { chat: self.name(), workspace, id }))
+        Ok(Some(Account { user: ChatUser { chat: self.name(), workspace, id }, zone }))
     }
 
     async fn member(&self, user: &str) -> Result<Option<Member>, PortError> {
@@ -302,6 +303,8 @@ struct Member {
     is_ultra_restricted: Option<bool>,
     is_stranger: Option<bool>,
     enterprise_user: Option<EnterpriseUser>,
+    /// A name of the IANA database, as the person or their device set it.
+    tz: Option<String>,
     profile: Option<Contact>,
 }
 

@@ -431,7 +431,8 @@ mod tests {
         ])
         .await;
         let slack = script.slack();
-        assert_eq!(slack.account_of(&jane()).await.unwrap(), Some(user()));
+        let account = slack.account_of(&jane()).await.unwrap().unwrap();
+        assert_eq!((account.user, account.zone), (user(), None));
         assert_eq!(slack.account_of(&jane()).await.unwrap(), None);
         assert_eq!(script.asked()[1].1, "email=jane.doe%40contoso.com");
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hours::QuietHours;
 use crate::ids::{GroupId, PersonId, RoleId, RuleName};
 use crate::people::{ContactKind, ContactSource};
 
@@ -18,6 +19,7 @@ mod tests;
 
 pub use self::check::Fault;
 pub use self::parse::duration;
+use self::parse::some_duration;
 
 /// The `[policy]` section.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -26,6 +28,12 @@ pub struct Policy {
     /// How long approvers have.
     #[serde(default = "four_hours", deserialize_with = "duration")]
     pub approval_expires: Duration,
+    /// How long approvers have until they are reminded; later pauses are twice the one before. 0 for never.
+    #[serde(default, deserialize_with = "some_duration")]
+    pub remind_after: Option<Duration>,
+    /// When nobody is reminded.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
     /// How long code and PIN are good, from the moment both were sent.
     #[serde(default = "half_an_hour", deserialize_with = "duration")]
     pub ticket_expires: Duration,
@@ -69,6 +77,12 @@ pub struct Rule {
     pub subject: AnyOf<Subject>,
     /// One entry per approval; `[]` means approved at the source.
     pub approvals: Vec<AnyOf<Approver>>,
+    /// After how long without a decision others are asked as well.
+    #[serde(default, deserialize_with = "some_duration")]
+    pub escalate_after: Option<Duration>,
+    /// Who else then: one entry for all approvals, or one entry per approval.
+    #[serde(default)]
+    pub escalate_to: Vec<AnyOf<Approver>>,
     /// Wished lifetime; moved into the tenant's range.
     #[serde(deserialize_with = "duration")]
     pub lifetime: Duration,
@@ -196,6 +210,9 @@ const MANAGEABLE_ROLES: [&str; 8] = [
     "75934031-6c7e-415a-99d7-48dbd49e875e", // Usage Summary Reports Reader
 ];
 
+/// How long approvers have until they are reminded, where nothing else is configured.
+const REMIND_AFTER: Duration = Duration::from_mins(15);
+
 impl Policy {
     /// The first rule that matches, or nothing.
     #[must_use]
@@ -216,6 +233,12 @@ impl Policy {
         groups.into_iter().collect()
     }
 
+    /// How long approvers have until they are reminded, if they are.
+    #[must_use]
+    pub fn reminds_after(&self) -> Option<Duration> {
+        Some(self.remind_after.unwrap_or(REMIND_AFTER)).filter(|after| !after.is_zero())
+    }
+
     /// How long a ticket under this rule is good once code and PIN were sent.
     #[must_use]
     pub fn ticket_time(&self, rule: &Rule) -> Duration {
@@ -230,6 +253,15 @@ impl Policy {
 }
 
 impl Rule {
+    /// Who else may give the approval of that number once nobody decided for a while.
+    #[must_use]
+    pub fn fallback(&self, approval: usize) -> Option<&AnyOf<Approver>> {
+        match &self.escalate_to[..] {
+            [for_all] => Some(for_all),
+            each => each.get(approval),
+        }
+    }
+
     /// Whether requester and subject are who the rule is for.
     #[must_use]
     pub fn matches(&self, who: &Circumstances) -> bool {
@@ -345,6 +377,13 @@ impl fmt::Display for Route {
 /// `slots[i]` lists who may give approval `i`. "N approvals are N object ids" is this being possible.
 #[must_use]
 pub fn assign(slots: &[Vec<PersonId>], people: &[PersonId]) -> Option<Vec<PersonId>> {
+    let given = assign_most(slots, people);
+    (given.len() == slots.len()).then(|| given.into_values().collect())
+}
+
+/// Assigns as many approvals of `slots` as can be to another person of `people` each.
+#[must_use]
+pub fn assign_most(slots: &[Vec<PersonId>], people: &[PersonId]) -> BTreeMap<usize, PersonId> {
     fn place(
         slot: usize,
         slots: &[Vec<PersonId>],
@@ -369,12 +408,9 @@ pub fn assign(slots: &[Vec<PersonId>], people: &[PersonId]) -> Option<Vec<Person
     }
     let mut taken = BTreeMap::new();
     for slot in 0..slots.len() {
-        if !place(slot, slots, people, &mut taken, &mut BTreeSet::new()) {
-            return None;
-        }
+        place(slot, slots, people, &mut taken, &mut BTreeSet::new());
     }
-    let by_slot: BTreeMap<usize, PersonId> = taken.into_iter().map(|(person, slot)| (slot, person)).collect();
-    Some(by_slot.into_values().collect())
+    taken.into_iter().map(|(person, slot)| (slot, person)).collect()
 }
 
 fn four_hours() -> Duration {

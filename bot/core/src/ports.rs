@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
+use crate::hours::Zone;
 use crate::ids::{
     ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };
@@ -240,6 +241,15 @@ pub enum NotVouched {
     NotTrusted,
 }
 
+/// A person's account in a chat, and what the chat knows of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account.
+    pub user: ChatUser,
+    /// The time zone that they live by, where the chat says.
+    pub zone: Option<Zone>,
+}
+
 /// Slack, Teams, Discord or Telegram.
 #[async_trait]
 pub trait Chat: Send + Sync {
@@ -258,7 +268,7 @@ pub trait Chat: Send + Sync {
     /// Whom the account stands for.
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError>;
     /// The person's account in this chat, if there is one that may act.
-    async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError>;
+    async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError>;
 }
 
 /// A message on its way along a route; the text may hold a code or a PIN and is wiped on drop.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::hours::{QuietHours, Zone};
 use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
 use crate::ledger::Footing;
 use crate::pass::{PassMeta, PassWish};
@@ -17,6 +18,7 @@ use crate::policy::Route;
 use crate::ports::NotVouched;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
+mod asked;
 mod event;
 mod lookup;
 mod matching;
@@ -24,13 +26,15 @@ mod matching;
 pub(crate) mod tests;
 mod transition;
 
-pub use self::event::{Change, Claim, Event, Refusal};
+pub use self::event::{Change, Claim, Escalation, Event, Refusal};
 pub use self::matching::Matching;
 
 /// A pass that the page has not confirmed by then is deleted.
 pub const UNSEEN_AFTER: Duration = Duration::from_mins(2);
 /// The same browser may have its pass made anew for this long after it was shown.
 pub const RETRY_WINDOW: Duration = Duration::from_mins(1);
+/// At most so many reminders to one approver of one request; each pause is twice the one before.
+pub const MOST_REMINDERS: u8 = 6;
 /// An issuing without an outcome by then has an unknown one: longer than every time limit on the way to Graph.
 pub const SETTLE_AFTER: Duration = Duration::from_mins(1);
 /// When to look for what an unknown outcome left behind: at once, after 30 s and after 5 min.
@@ -263,6 +267,8 @@ pub struct Case {
     pub slots: Vec<Vec<PersonId>>,
     /// Everybody who is asked.
     pub approvers: Vec<Candidate>,
+    /// Since when fallback approvers are asked as well.
+    pub escalated_at: Option<Timestamp>,
     /// What the rule said when it was bound.
     pub terms: Terms,
     /// The contact for each route that needs one.
@@ -292,6 +298,12 @@ pub struct Terms {
     pub notice_routes: Vec<Route>,
     /// Where contacts may come from.
     pub sources: Vec<ContactSource>,
+    /// How long after they were asked approvers are reminded, if they are.
+    pub remind_after: Option<Duration>,
+    /// When nobody is reminded.
+    pub quiet_hours: Option<QuietHours>,
+    /// How long after the facts arrived fallback approvers are asked as well, if the rule names some.
+    pub escalate_after: Option<Duration>,
 }
 
 /// Somebody who may approve.
@@ -301,8 +313,45 @@ pub struct Candidate {
     pub human: Human,
     /// Where they are asked.
     pub account: ChatUser,
+    /// Their time zone, where the chat knows it.
+    pub zone: Option<Zone>,
     /// The opaque id that their buttons carry.
     pub prompt: PromptId,
+    /// What makes them somebody to ask.
+    pub standing: Standing,
+    /// The reminders that they got.
+    pub reminders: Reminders,
+}
+
+/// What makes somebody an approver of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// The rule means them.
+    Named,
+    /// The rule means them in case nobody decides for a while.
+    Fallback,
+    /// Somebody whom the rule means delegated to them: their approval is that person's, and counts once.
+    Delegate(Mandate),
+}
+
+/// Whom a delegate decides for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mandate {
+    /// Who delegated.
+    pub delegator: Human,
+    /// The last day of it.
+    pub last_day: jiff::civil::Date,
+}
+
+/// Reminders to one approver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminders {
+    /// How many.
+    pub count: u8,
+    /// When the last of them became due.
+    pub last: Option<Timestamp>,
+    /// When the next one is due, if one is.
+    pub next: Option<Timestamp>,
 }
 
 /// An approval.
@@ -310,6 +359,8 @@ pub struct Candidate {
 pub struct Approval {
     /// By whom.
     pub by: Human,
+    /// In whose stead, if they are a delegate.
+    pub stands_for: Option<Human>,
     /// When.
     pub at: Timestamp,
 }

@@ -29,6 +29,11 @@ pub enum Task {
     },
     /// Edit every posted card so that it shows the request as it is now.
     Refresh,
+    /// Edit the older copies of one approver's card, since a newer one was sent.
+    RetireCopies {
+        /// Whose.
+        approver: PersonId,
+    },
     /// Tell somebody something.
     Tell {
         /// Whom.
@@ -36,6 +41,15 @@ pub enum Task {
         /// What.
         news: News,
     },
+    /// Ask an approver again who has not decided.
+    Remind {
+        /// Whom.
+        approver: PersonId,
+        /// How many reminders they got before.
+        after: u8,
+    },
+    /// Find out who else can approve, since nobody decided for a while.
+    Escalate,
     /// The approval's time is over.
     LapseApproval,
     /// Mint a code and send it.
@@ -84,6 +98,10 @@ pub enum News {
     Denied,
     /// An approver chose another number than the requester was shown.
     Mismatched,
+    /// Nobody decided for a while: others are asked as well.
+    Escalated,
+    /// Nobody decided for a while, and there is nobody else to ask.
+    NobodyElse,
     /// Nobody decided in time, or nobody claimed in time.
     Lapsed,
     /// The code is on its way; the PIN is the next step.

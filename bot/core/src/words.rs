@@ -10,6 +10,7 @@ use crate::inbound::Unclear;
 use crate::request::{Case, Ending, Goal, Past, Refusal, Request, State};
 
 mod approval;
+mod asked;
 mod message;
 mod news;
 mod reason;
@@ -19,6 +20,7 @@ mod suspicion;
 mod tests;
 
 pub use self::approval::approval;
+pub use self::asked::older_copy;
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
@@ -131,6 +133,10 @@ pub fn refusal(refusal: Refusal) -> Card {
         Refusal::AlreadyDecided => {
             "This was decided already; nothing changed. The message above shows by whom."
         }
+        Refusal::GivenAlready => {
+            "This approval was given already, by your delegate or by whom you stand for; it waits for somebody else now."
+        }
+        Refusal::DelegationOver => "You decided for somebody whose delegation is over, so nothing happened.",
         Refusal::AlreadyApproved => "You approved this already; it waits for somebody else now.",
         Refusal::NumberWanted => {
             "This is approved by a number: choose on the card the one that you were told."
@@ -215,6 +221,14 @@ fn length(duration: Duration) -> String {
         (_, hours, 0) => format!("{hours} hours"),
         (_, hours, minutes) => format!("{hours} h {minutes} min"),
     }
+}
+
+/// The first few of several names.
+fn some_names(mut names: Vec<&str>) -> String {
+    let more = names.len().saturating_sub(4);
+    names.truncate(4);
+    let list = names.join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
 }
 
 impl Card {

@@ -55,6 +55,15 @@ fn what_is_not_a_configuration_is_named_by_file_line_and_key() {
 
 #[test]
 fn what_must_not_be_is_refused_by_file_line_and_key() {
+    let after = "escalate_after = \"5h\"\nescalate_to = [\"manager\"]\n";
+    check(NAME, &format!("{NAME}\n{after}"), NAME, RULE, "shorter than approval_expires");
+    check(
+        "remind_after = \"15m\"",
+        "remind_after = \"5h\"",
+        "[policy]",
+        "policy.remind_after",
+        "no reminder",
+    );
     check("pin = [\"approver\"]", "pin = [\"sms\"]", NAME, RULE, "share a route class");
     check("pin = [\"approver\"]", "pin = [\"email\"]", NAME, RULE, "fallbacks count");
     check(APPROVALS, "approvals = []", NAME, RULE, "there is no approver to show the PIN to");

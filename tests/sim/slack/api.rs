@@ -269,7 +269,7 @@ fn user_json(state: &State, person: &Person) -> Value {
     }
     let mut user = json!({
         "id": person.id, "team_id": person.team_id, "name": person.name, "deleted": person.is_deleted,
-        "color": "9f69e7", "real_name": person.name, "tz": "Europe/Berlin", "tz_label": "Central European Time",
+        "color": "9f69e7", "real_name": person.name, "tz": person.zone, "tz_label": "Some Time",
         "tz_offset": 3600, "profile": profile, "is_admin": false, "is_owner": false, "is_primary_owner": false,
         "is_restricted": person.is_restricted, "is_ultra_restricted": person.is_ultra_restricted,
         "is_bot": person.is_bot, "updated": 1_502_138_686, "is_app_user": false, "has_2fa": false,

@@ -84,6 +84,7 @@ impl Slack {
             name: name.to_owned(),
             team_id: state.workspace.team_id.clone(),
             email: Email::Given(email.to_owned()),
+            zone: "Europe/Berlin".to_owned(),
             is_deleted: false,
             is_bot: false,
             is_restricted: false,

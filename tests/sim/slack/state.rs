@@ -79,6 +79,8 @@ pub struct Person {
     pub team_id: String,
     /// Address as the profile shows it.
     pub email: Email,
+    /// The time zone that the profile says.
+    pub zone: String,
     /// Deactivated.
     pub is_deleted: bool,
     /// An app, not a human.

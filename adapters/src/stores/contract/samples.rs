@@ -12,7 +12,8 @@ use tapdesk_core::people::{Human, Naming};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{Commit, RequesterCap};
 use tapdesk_core::request::{
-    Approval, Asker, Candidate, Case, CodeHalf, Ending, Grant, Notice, Past, Request, State, Terms, Ticket,
+    Approval, Asker, Candidate, Case, CodeHalf, Ending, Grant, Notice, Past, Reminders, Request, Standing,
+    State, Terms, Ticket,
 };
 use tapdesk_core::task::{NewTask, Task};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -168,12 +169,16 @@ fn case(subject: u32, approver: u32) -> Case {
         approvers: vec![Candidate {
             human: human(approver),
             account: account(approver),
+            zone: None,
             prompt: PromptId::from_button("prompt"),
+            standing: Standing::Named,
+            reminders: Reminders::default(),
         }],
         terms: terms(),
         contacts: Vec::new(),
         foreign: Vec::new(),
         matching: None,
+        escalated_at: None,
     }
 }
 
@@ -187,6 +192,9 @@ fn terms() -> Terms {
         pin_routes: vec![Route::Approver],
         notice_routes: vec![Route::Email],
         sources: Vec::new(),
+        remind_after: None,
+        quiet_hours: None,
+        escalate_after: None,
     }
 }
 
@@ -194,7 +202,7 @@ fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
     let half = CodeHalf { hash: code(of_code), route: Route::Sms, sent: true };
     Grant {
         case: case(subject, 2),
-        approvals: vec![Approval { by: human(2), at: opened }],
+        approvals: vec![Approval { by: human(2), stands_for: None, at: opened }],
         ticket: Ticket {
             generation: 1,
             code: Some(half),

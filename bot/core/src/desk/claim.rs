@@ -413,6 +413,8 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
             | Refusal::AlreadyDecided
             | Refusal::AlreadyApproved
             | Refusal::NumberWanted
+            | Refusal::GivenAlready
+            | Refusal::DelegationOver
             | Refusal::NotAnApprover
             | Refusal::NotTheRequester
             | Refusal::Moot => ClaimAnswer::Busy(SOON),

@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::desk::Desk;
-use crate::ids::{ChatUser, GroupId, PersonId, PromptId};
+use crate::ids::{ChatUser, GroupId, PersonId};
 use crate::pass::{PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, ContactKind, ContactSource, Human, Naming, Person};
-use crate::policy::{Approver, Circumstances, Route, Rule, assign};
-use crate::ports::{Chat, PortError, Vouched};
-use crate::request::{Asker, Candidate, Case, Grant, Matching, Reason, Request, Terms, Whom};
-
-/// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
-/// large group does not keep away those whom another approval needs.
-const MOST_ASKED: usize = 25;
+use crate::policy::{Circumstances, Route, Rule};
+use crate::ports::{PortError, Vouched};
+use crate::request::{Asker, Case, Grant, Matching, Reason, Request, Terms};
 
 /// What a look-up brings: facts, a reason to refuse, or a failed look-up.
 pub type Looked<T> = Result<Result<T, Reason>, PortError>;
@@ -100,10 +96,14 @@ impl Desk {
                 pin_routes: rule.pin.clone(),
                 notice_routes: rule.notice.clone(),
                 sources: rule.contacts.clone(),
+                remind_after: self.policy.reminds_after(),
+                quiet_hours: self.policy.quiet_hours.clone(),
+                escalate_after: rule.escalate_after,
             },
             contacts: pinned,
             foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
             matching: rule.number_match.then(|| Matching::fresh(&*self.ports.entropy)),
+            escalated_at: None,
         }))
     }
 
@@ -217,124 +217,6 @@ impl Desk {
         let most = self.policy.tickets_per_day;
         Ok(if tickets < most { Ok(()) } else { Err(Reason::TooManyTickets(most)) })
     }
-
-    /// Whom each approval may come from, and everybody who is asked.
-    async fn approvers(
-        &self,
-        rule: &Rule,
-        requester: &Person,
-        subject: &Person,
-        manager: Option<&Person>,
-    ) -> Looked<(Vec<Vec<PersonId>>, Vec<Candidate>)> {
-        let needs_modal = rule.pin.contains(&Route::Approver);
-        let usable = |chat: &dyn Chat| !needs_modal || chat.abilities().private_modal;
-        let mut candidates: Vec<Candidate> = Vec::new();
-        let mut slots = Vec::new();
-        for alternatives in &rule.approvals {
-            let mut slot = Vec::new();
-            for person in self.meant(&alternatives.0, manager).await? {
-                let separate = person.id != requester.id && person.id != subject.id;
-                if slot.len() >= MOST_ASKED {
-                    break;
-                }
-                if !separate || !person.enabled || !person.member || slot.contains(&person.id) {
-                    continue;
-                }
-                let asked = candidates.iter().any(|candidate| candidate.human.id == person.id);
-                if !asked {
-                    if self.has_enough_prompts(person.id).await? {
-                        continue;
-                    }
-                    let Some(account) = self.account_of(&person, usable).await? else { continue };
-                    let prompt = PromptId::fresh(&*self.ports.entropy);
-                    candidates.push(Candidate { human: Human::from(&person), account, prompt });
-                }
-                slot.push(person.id);
-            }
-            slots.push(slot);
-        }
-        let people: Vec<PersonId> = candidates.iter().map(|candidate| candidate.human.id).collect();
-        if assign(&slots, &people).is_none() {
-            return Ok(Err(Reason::NobodyCanApprove(who_would_have_to(rule, manager))));
-        }
-        Ok(Ok((slots, candidates)))
-    }
-
-    async fn meant(
-        &self,
-        alternatives: &[Approver],
-        manager: Option<&Person>,
-    ) -> Result<Vec<Person>, PortError> {
-        let mut people = Vec::new();
-        for alternative in alternatives {
-            match *alternative {
-                Approver::Manager => people.extend(manager.cloned()),
-                Approver::User(id) => people.extend(self.ports.directory.person(id).await?),
-                Approver::Group(group) => people.extend(self.ports.directory.members(group).await?),
-            }
-        }
-        Ok(people)
-    }
-
-    async fn has_enough_prompts(&self, approver: PersonId) -> Result<bool, PortError> {
-        let open = self.ports.store.open_requests(&Whom::Approver(approver)).await?;
-        Ok(open.len() >= self.policy.prompts_per_approver as usize)
-    }
-
-    /// Whether the approvals that were given are still enough, by people who still may give them.
-    async fn approvals_stand(
-        &self,
-        grant: &Grant,
-        rule: &Rule,
-        requester: &Person,
-        subject: &Person,
-        manager: Option<&Person>,
-    ) -> Looked<()> {
-        let mut slots: Vec<Vec<PersonId>> = vec![Vec::new(); rule.approvals.len()];
-        let mut people = Vec::new();
-        for approval in &grant.approvals {
-            let person = self.ports.directory.person(approval.by.id).await?;
-            let able = person.filter(|person| {
-                person.enabled && person.member && person.id != requester.id && person.id != subject.id
-            });
-            let Some(person) = able else {
-                return Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
-            };
-            let mut entitled = false;
-            for (slot, alternatives) in slots.iter_mut().zip(&rule.approvals) {
-                if self.is_meant(&person, &alternatives.0, manager).await? {
-                    slot.push(person.id);
-                    entitled = true;
-                }
-            }
-            if !entitled {
-                return Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
-            }
-            people.push(person.id);
-        }
-        Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
-    }
-
-    async fn is_meant(
-        &self,
-        person: &Person,
-        alternatives: &[Approver],
-        manager: Option<&Person>,
-    ) -> Result<bool, PortError> {
-        let groups: Vec<GroupId> = alternatives
-            .iter()
-            .filter_map(|alternative| match *alternative {
-                Approver::Group(group) => Some(group),
-                Approver::Manager | Approver::User(_) => None,
-            })
-            .collect();
-        let by_name = alternatives.iter().any(|alternative| match *alternative {
-            Approver::Manager => manager.is_some_and(|manager| manager.id == person.id),
-            Approver::User(id) => id == person.id,
-            Approver::Group(_) => false,
-        });
-        Ok(by_name || !self.ports.directory.groups_among(person.id, &groups).await?.is_empty())
-    }
 }
 
 fn able(subject: &Person) -> Result<(), Reason> {
@@ -375,21 +257,4 @@ fn pin_contacts(
         }
     }
     Ok(pinned)
-}
-
-fn who_would_have_to(rule: &Rule, manager: Option<&Person>) -> String {
-    let one = |approver: &Approver| match approver {
-        Approver::Manager => match manager {
-            Some(manager) => format!("their manager {}", manager.name),
-            None => "their manager (none is set in the directory)".to_owned(),
-        },
-        Approver::Group(group) => format!("a member of group {group}"),
-        Approver::User(person) => format!("the person {person}"),
-    };
-    let approvals: Vec<String> = rule
-        .approvals
-        .iter()
-        .map(|alternatives| alternatives.0.iter().map(one).collect::<Vec<_>>().join(" or "))
-        .collect();
-    approvals.join(", and ")
 }

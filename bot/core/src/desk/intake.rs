@@ -5,7 +5,7 @@ use crate::desk::{Desk, Inquiry, Question, Stopped};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Ask, Inbound, Wish};
 use crate::people::one_line;
-use crate::ports::{Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
+use crate::ports::{Account, Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
 use crate::request::{Asker, Candidate, Ending, Event, Refusal, Request, State};
 use crate::ticket::Pin;
 use crate::words;
@@ -185,7 +185,7 @@ impl Desk {
         &self,
         person: &crate::people::Person,
         usable: impl Fn(&dyn Chat) -> bool,
-    ) -> Result<Option<ChatUser>, PortError> {
+    ) -> Result<Option<Account>, PortError> {
         for chat in self.ports.chats.iter().filter(|chat| usable(&***chat)) {
             if let Some(account) = chat.account_of(person).await? {
                 return Ok(Some(account));

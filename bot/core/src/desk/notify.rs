@@ -142,6 +142,7 @@ impl Desk {
     async fn tell_manager(&self, case: &Case, told: Told) -> Result<bool, PortError> {
         let Some(manager) = self.ports.directory.manager(case.subject.id).await? else { return Ok(false) };
         let Some(account) = self.account_of(&manager, |_| true).await? else { return Ok(false) };
+        let account = account.user;
         self.chat(&account.chat)?.say(&account, &words::manager_notice(case, told)).await.map(|_| true)
     }
 }

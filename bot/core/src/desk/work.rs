@@ -67,7 +67,13 @@ impl Desk {
         let event = match &leased.task {
             Task::FetchFacts => return self.fetch_facts(&stored.request).await,
             Task::Prompt { approver } => return self.prompt(&stored.request, *approver).await,
-            Task::Refresh => return self.refresh(&stored.request).await,
+            Task::Remind { approver, after } => Event::RemindTime(*approver, *after),
+            Task::Escalate => return self.escalate(&stored.request).await,
+            Task::Refresh => return self.refresh(&stored.request, &|_| true).await,
+            Task::RetireCopies { approver } => {
+                let is_theirs = |posted: &Posted| posted.approver == *approver;
+                return self.refresh(&stored.request, &is_theirs).await;
+            }
             Task::Tell { to, news } => return self.tell_or_give_up(&stored, to, *news).await,
             Task::SendCode => return self.send_code(&stored.request).await,
             Task::SendPin => return self.send_pin(&stored.request).await,
@@ -123,16 +129,19 @@ impl Desk {
     }
 
     async fn prompt(&self, request: &Request, approver: PersonId) -> Result<Done, Stopped> {
+        let copies = request.posted.iter().filter(|posted| posted.approver == approver).count();
         let case = match &request.state {
-            State::AwaitingApproval { case, .. } => case,
+            // A reminder is the card once more, below whatever came since: on a phone that is one tap.
+            State::AwaitingApproval { case, .. } if copies <= case.reminders_of(approver) => case,
             // Approved on a card that a killed worker posted and did not note: without another one the PIN would have
             // no button.
             State::Approved(grant) | State::ClaimOpen(grant)
-                if grant.pin_keeper().is_some_and(|keeper| keeper.id == approver) =>
+                if copies == 0 && grant.pin_keeper().is_some_and(|keeper| keeper.id == approver) =>
             {
                 &grant.case
             }
             State::Received
+            | State::AwaitingApproval { .. }
             | State::Approved(_)
             | State::ClaimOpen(_)
             | State::Issuing { .. }
@@ -142,23 +151,32 @@ impl Desk {
             | State::Revoking { .. }
             | State::Closed { .. } => return Ok(Done::Done),
         };
-        if request.posted.iter().any(|posted| posted.approver == approver) {
-            return Ok(Done::Done);
-        }
-        let Some(candidate) = case.approvers.iter().find(|candidate| candidate.human.id == approver) else {
-            return Ok(Done::Done);
-        };
+        let Some(candidate) = case.candidate(approver) else { return Ok(Done::Done) };
         let card = words::approval(request, case, candidate, self.now());
         let message: MessageRef = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await?;
         self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
     }
 
+    /// Finds out who else can be asked. A look-up that fails is tried again until the time is over.
+    async fn escalate(&self, request: &Request) -> Result<Done, Stopped> {
+        let Some(due) = request.escalates_at() else { return Ok(Done::Done) };
+        if self.now() < due {
+            return Ok(Done::In(until(self.now(), due)));
+        }
+        let Some(escalation) = self.escalation(request).await? else { return Ok(Done::Done) };
+        self.change(&request.id, Event::Escalated(escalation)).await.map(|_| Done::Done)
+    }
+
     /// Edits the cards until they show the request as it is: a newer edit may have been overtaken by this one, on its way
     /// from another replica.
-    async fn refresh(&self, request: &Request) -> Result<Done, Stopped> {
+    async fn refresh(
+        &self,
+        request: &Request,
+        which: &(dyn Fn(&Posted) -> bool + Sync),
+    ) -> Result<Done, Stopped> {
         let mut shown = request.clone();
         for _ in 0..RACES {
-            self.edit_cards(&shown).await?;
+            self.edit_cards(&shown, which).await?;
             let now = self.load(&shown.id).await?.request;
             if now == shown {
                 return Ok(Done::Done);
@@ -169,14 +187,18 @@ impl Desk {
     }
 
     /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
-    async fn edit_cards(&self, request: &Request) -> Result<(), Stopped> {
+    async fn edit_cards(
+        &self,
+        request: &Request,
+        which: &(dyn Fn(&Posted) -> bool + Sync),
+    ) -> Result<(), Stopped> {
         let Some(case) = request.case() else { return Ok(()) };
         let mut later = None;
-        for posted in &request.posted {
-            let Some(candidate) = case.approvers.iter().find(|c| c.human.id == posted.approver) else {
-                continue;
-            };
+        for posted in request.posted.iter().filter(|posted| which(posted)) {
+            let Some(candidate) = case.candidate(posted.approver) else { continue };
             let card = words::approval(request, case, candidate, self.now());
+            let is_newest = request.newest_card(posted.approver) == Some(&posted.message);
+            let card = if is_newest { card } else { words::older_copy(card) };
             match self.chat(&posted.message.chat)?.edit(&posted.message, &card).await {
                 Ok(()) => {}
                 Err(retry @ PortError::Retry { .. }) => later = Some(retry),
@@ -408,7 +430,10 @@ impl Task {
         match self {
             Self::FetchFacts => "fetch_facts",
             Self::Prompt { .. } => "prompt",
+            Self::Remind { .. } => "remind",
+            Self::Escalate => "escalate",
             Self::Refresh => "refresh",
+            Self::RetireCopies { .. } => "retire_copies",
             Self::Tell { .. } => "tell",
             Self::LapseApproval => "lapse_approval",
             Self::SendCode => "send_code",

@@ -34,6 +34,7 @@ impl Policy {
         if self.approval_expires < Duration::from_mins(1) || self.ticket_expires < Duration::from_mins(1) {
             faults.push(Fault::new("policy", "approval_expires and ticket_expires are at least 1m"));
         }
+        faults.extend(self.reminder_faults());
         let mut names = BTreeSet::new();
         let mut earlier: Vec<&Rule> = Vec::new();
         for rule in &self.rules {
@@ -49,13 +50,65 @@ impl Policy {
                 faults.push(Fault::new(&key, &what));
             }
             faults.extend(rule.faults().into_iter().map(|what| Fault::new(&key, &what)));
+            let late = rule.escalation_faults(self.approval_expires);
+            faults.extend(late.into_iter().map(|what| Fault::new(&key, what)));
             earlier.push(rule);
+        }
+        faults
+    }
+
+    fn reminder_faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        // The default is no nonsense where approvers have less time than that: they are just not reminded.
+        if self.remind_after.is_some_and(|after| after >= self.approval_expires) {
+            let what = "no reminder would come before approval_expires; write 0s for none";
+            faults.push(Fault::new("policy.remind_after", what));
+        }
+        if self.quiet_hours.as_ref().is_some_and(|quiet| quiet.from == quiet.to) {
+            let what = "from and to are the same time; for no reminders at all write remind_after = \"0s\"";
+            faults.push(Fault::new("policy.quiet_hours", what));
         }
         faults
     }
 }
 
 impl Rule {
+    fn escalation_faults(&self, approval_expires: Duration) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        match self.escalate_after {
+            None if self.escalate_to.is_empty() => return faults,
+            None => faults.push("escalate_to without escalate_after: say when they are asked"),
+            Some(_) if self.escalate_to.is_empty() => {
+                faults.push("escalate_after without escalate_to: say who is asked then");
+            }
+            Some(after) if after.is_zero() => {
+                faults.push("escalate_after: who is asked at once belongs into approvals");
+            }
+            Some(after) if after >= approval_expires => {
+                faults
+                    .push("escalate_after: has to be shorter than approval_expires, or nobody is ever asked");
+            }
+            Some(_) => {}
+        }
+        if self.approvals.is_empty() {
+            faults.push("escalate_to with approvals = []: nothing waits for anybody");
+        } else if !self.escalate_to.is_empty() && ![1, self.approvals.len()].contains(&self.escalate_to.len())
+        {
+            faults.push("escalate_to: one entry for all approvals, or one entry per approval");
+        }
+        if self.escalate_to.iter().any(|alternatives| alternatives.0.is_empty()) {
+            faults.push("escalate_to: an entry is empty");
+        }
+        let asks_nobody_new = (0..self.approvals.len()).all(|approval| {
+            let asked = &self.approvals[approval].0;
+            self.fallback(approval).is_none_or(|more| more.0.iter().all(|one| asked.contains(one)))
+        });
+        if asks_nobody_new && !self.escalate_to.is_empty() && !self.approvals.is_empty() {
+            faults.push("escalate_to: names nobody whom approvals does not name already");
+        }
+        faults
+    }
+
     /// Whether every request that `other` matches is matched by this rule too (as far as the text shows).
     fn covers(&self, other: &Self) -> bool {
         let requester = other.requester.0.iter().all(|selector| {

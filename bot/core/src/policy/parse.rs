@@ -106,6 +106,11 @@ pub fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Erro
     })
 }
 
+/// Reads a duration that may be left out.
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+    duration(input).map(Some)
+}
+
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {

@@ -161,6 +161,53 @@ fn each_fault_is_named() {
 }
 
 #[test]
+fn whoever_is_late_is_dealt_with_before_the_time_is_over() {
+    for (head, rule, expected) in [
+        ("", "", None),
+        ("remind_after = \"0s\"", "", None),
+        ("remind_after = \"4h\"", "", Some("policy.remind_after: no reminder would come")),
+        (r#"quiet_hours = { from = "20:00", to = "07:00", zone = "Europe/Berlin" }"#, "", None),
+        (r#"quiet_hours = { from = "07:00", to = "07:00", zone = "UTC" }"#, "", Some("the same time")),
+        ("", "escalate_after = \"30m\"", Some("escalate_after without escalate_to")),
+        ("", "escalate_to = [OTHERS]", Some("escalate_to without escalate_after")),
+        ("", "escalate_after = \"4h\"\nescalate_to = [OTHERS]", Some("shorter than approval_expires")),
+        ("", "escalate_after = \"0s\"\nescalate_to = [OTHERS]", Some("belongs into approvals")),
+        ("", "escalate_after = \"30m\"\nescalate_to = [\"manager\"]", Some("names nobody whom approvals")),
+        ("", "escalate_after = \"30m\"\nescalate_to = [OTHERS, OTHERS]", Some("or one entry per approval")),
+        ("", "escalate_after = \"30m\"\nescalate_to = [OTHERS]", None),
+    ] {
+        let rule = rule.replace("OTHERS", "\"group:00000000-0000-0000-0000-0000000000a4\"");
+        let found = faults(&policy(&format!("{head}\n{EXAMPLE}\n{rule}")));
+        let is_as_expected = match expected {
+            None => found.is_empty(),
+            Some(part) => found.len() == 1 && found[0].contains(part),
+        };
+        assert!(is_as_expected, "{head} {rule}: {found:?}");
+    }
+    let none = format!(
+        "{}\nescalate_after = \"30m\"\nescalate_to = [\"manager\"]",
+        EXAMPLE
+            .replace("[\"manager | group:00000000-0000-0000-0000-0000000000a3\"]", "[]")
+            .replace("[\"approver\"]", "[\"email\"]")
+            .replace("[\"sms\", \"email\"]", "[\"sms\"]")
+    );
+    assert!(faults(&policy(&none)).iter().any(|fault| fault.contains("nothing waits for anybody")));
+}
+
+#[test]
+fn hours_that_cannot_be_read_say_what_to_write() {
+    let error = |hours: &str| {
+        toml::from_str::<Policy>(&format!("quiet_hours = {hours}\n{EXAMPLE}"))
+            .unwrap_err()
+            .message()
+            .to_owned()
+    };
+    insta::assert_snapshot!(error(r#"{ from = "8 pm", to = "07:00", zone = "UTC" }"#), @r#""8 pm" is not a time of day: write 20:00"#);
+    insta::assert_snapshot!(error(r#"{ from = "20:00", to = "07:00", zone = "Berlin" }"#), @r#""Berlin" is not a time zone: write a name like Europe/Berlin or UTC"#);
+    insta::assert_snapshot!(error(r#"{ from = "20:00", to = "07:00" }"#), @"missing field `zone`");
+}
+
+#[test]
 fn nobody_gets_a_pass_alone() {
     for (requester, part) in [("anyone", "for everybody"), ("self", "could get a pass alone")] {
         let mut alone = policy(EXAMPLE);

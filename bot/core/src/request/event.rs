@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Made, Notice, Posted, Reason, Request, Told};
+use super::{Candidate, Case, Made, Notice, Posted, Reason, Request, Told};
 use crate::ids::{PassId, PersonId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -27,6 +27,10 @@ pub enum Event {
     Pick(PersonId, u8),
     /// Somebody pressed Deny.
     Deny(PersonId),
+    /// An approver who got that many reminders may need another.
+    RemindTime(PersonId, u8),
+    /// Nobody decided for a while, and it is known who can be asked as well.
+    Escalated(Escalation),
     /// The approval's time may be over.
     ApprovalTimeOver,
     /// A code was minted and is about to be sent.
@@ -95,6 +99,15 @@ pub enum Event {
     Revoke(PersonId),
 }
 
+/// Who joins those who were asked first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Escalation {
+    /// Per approval, who else may give it.
+    pub slots: Vec<Vec<PersonId>>,
+    /// Who is asked now.
+    pub approvers: Vec<Candidate>,
+}
+
 /// A proved and re-checked claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
@@ -133,6 +146,12 @@ pub enum Refusal {
     /// It is approved by choosing a number.
     #[error("number wanted")]
     NumberWanted,
+    /// The approval that this person could give was given: by their delegate, or by whom they stand for.
+    #[error("this approval was given already")]
+    GivenAlready,
+    /// What this person stood for is over.
+    #[error("the delegation is over")]
+    DelegationOver,
     /// Not one of the approvers.
     #[error("not an approver")]
     NotAnApprover,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Asker, Case, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
+use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
 use crate::ids::{PersonId, RequestId, Version};
 use crate::ledger::{Footing, Phase, Record};
-use crate::people::{Human, Naming};
+use crate::people::Naming;
 use crate::task::{Audience, NewTask, News, Task};
 
 mod deciding;
+mod late;
 mod matching;
 mod pass;
 mod ticket;
@@ -46,6 +47,8 @@ impl Request {
             Event::Approve(by) => draft.approve(by),
             Event::Pick(by, number) => draft.pick(by, number),
             Event::Deny(by) => draft.deny(by),
+            Event::RemindTime(approver, after) => draft.remind_time(approver, after),
+            Event::Escalated(escalation) => draft.escalated(escalation),
             Event::ApprovalTimeOver => draft.approval_time_over(),
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
             Event::CodeSent(hash, receipt) => draft.code_sent(&hash, &receipt),
@@ -220,10 +223,6 @@ impl Request {
             },
         }
     }
-}
-
-fn approver(case: &Case, id: PersonId) -> Option<Human> {
-    case.approvers.iter().find(|candidate| candidate.human.id == id).map(|candidate| candidate.human.clone())
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{code_destination, length, standing};
+use super::{asked, code_destination, length, standing};
 use crate::card::{Card, Choice, Look};
 use crate::pass::PassMeta;
 use crate::policy::Route;
-use crate::request::{Candidate, Case, Grant, Request, State};
+use crate::request::{Candidate, Case, Ending, Grant, Request, State};
 
 /// The approval card as it looks in the request's present state.
 #[must_use]
 pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Timestamp) -> Card {
     let title = match &request.state {
         State::AwaitingApproval { .. } => {
-            format!("{} asks for a pass for {}: approve?", case.requester.name, case.subject.name)
+            let asks = format!("{} asks for a pass for {}: approve?", case.requester.name, case.subject.name);
+            if candidate.reminders.count > 0 { format!("Still waiting for you: {asks}") } else { asks }
         }
         State::Received
         | State::Approved(_)
@@ -34,6 +35,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
         .fact("Code goes to", code_destination(case))
         .fact("Pass", pass_terms(case))
         .fact("Rule", case.rule.as_str());
+    card = asked::why(card, case, candidate);
     for pass in &case.foreign {
         card = card.fact("Existing pass", existing_pass(pass, now));
     }
@@ -43,7 +45,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
                 return card.text("You approved. It waits for somebody else now.");
             }
-            let card = card.text(format!(
+            let card = asked::delegated(card, case, candidate).text(format!(
                 "Approve only if you know that {} really is locked out: call them on a number that you already had. \
                  Until {}.",
                 case.subject.name,
@@ -51,6 +53,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             ));
             approving(card, case, &value).button("Deny", Choice::Deny, value, Look::Danger)
         }
+        State::Closed { ending: Ending::LapsedUndecided | Ending::LapsedUnclaimed, .. } => asked::lapsed(card, case),
         State::Approved(grant) | State::ClaimOpen(grant) if keeps_pin(grant, candidate) => card
             .text(format!(
                 "You tell {} the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and \
@@ -101,6 +104,6 @@ fn existing_pass(pass: &PassMeta, now: Timestamp) -> String {
     format!("somebody made one that lives for {} more; approving replaces it", length(left))
 }
 
-fn clock_time(at: Timestamp) -> String {
+pub(super) fn clock_time(at: Timestamp) -> String {
     at.strftime("%H:%M UTC").to_string()
 }

@@ -1,6 +1,6 @@
 //! What do people hear of a request as it goes on?
 
-use super::{by_whom, length, reason, standing, subject_name, suspicion};
+use super::{asked, by_whom, length, reason, some_names, standing, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
@@ -31,6 +31,8 @@ pub fn news(request: &Request, news: News) -> Card {
         News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
             .text("Talk to them if it is still needed; only a new request goes on."),
         News::Mismatched => suspicion::number_mismatched(request),
+        News::Escalated => asked::escalated(request),
+        News::NobodyElse => asked::nobody_else(request),
         News::Lapsed => lapsed(request),
         News::CodeSent => {
             let destination = code_went_to(request).unwrap_or_else(|| "the contact on file".to_owned());
@@ -95,12 +97,8 @@ fn pin_hint(request: &Request) -> String {
     }
 }
 
-fn approver_names(case: &Case) -> String {
-    let mut names: Vec<&str> = case.approvers.iter().map(|candidate| candidate.human.name.as_str()).collect();
-    let more = names.len().saturating_sub(4);
-    names.truncate(4);
-    let list = names.join(", ");
-    if more > 0 { format!("{list} and {more} more") } else { list }
+pub(super) fn approver_names(case: &Case) -> String {
+    some_names(case.approvers.iter().map(|candidate| candidate.human.name.as_str()).collect())
 }
 
 fn denied_by(request: &Request) -> String {

@@ -45,6 +45,8 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         | News::Refused
         | News::Approved
         | News::Denied
+        | News::Escalated
+        | News::NobodyElse
         | News::Lapsed
         | News::CodeSent
         | News::Locked

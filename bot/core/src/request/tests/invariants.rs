@@ -1,20 +1,26 @@
 //! The invariants of the design, as far as the state machine can show them: random people, orders, clocks,
 //! repeats and failures, one test per rule.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::samples::later;
+use super::samples::{FINN, later};
 use super::world::{Step, World, acts, facts, mistaken_facts};
 use crate::ids::PersonId;
 use crate::ledger::{Phase, Record};
 use crate::policy::assign;
-use crate::request::{Approval, Change, Ending, Event, Past, State, UNSEEN_AFTER};
+use crate::request::{Approval, Change, Ending, Event, MOST_REMINDERS, Past, State, UNSEEN_AFTER};
 use crate::task::{NewTask, Task};
 
 fn people(approvals: &[Approval]) -> Vec<PersonId> {
     approvals.iter().map(|approval| approval.by.id).collect()
+}
+
+/// Whose approvals they are: a delegate's is the delegator's.
+fn given(approvals: &[Approval]) -> Vec<PersonId> {
+    approvals.iter().map(Approval::counts_for).collect()
 }
 
 /// The changes of a run, each with the step that made it.
@@ -51,7 +57,7 @@ proptest! {
         world.settle();
         for (_, change) in changes(&world) {
             if let State::Issuing { grant, .. } = &change.next.state {
-                prop_assert!(assign(&grant.case.slots, &people(&grant.approvals)).is_some());
+                prop_assert!(assign(&grant.case.slots, &given(&grant.approvals)).is_some());
             }
         }
     }
@@ -89,10 +95,69 @@ proptest! {
                 let distinct: BTreeSet<PersonId> = people.iter().copied().collect();
                 prop_assert_eq!(distinct.len(), people.len());
                 prop_assert!(people.len() >= slots);
-                prop_assert!(!distinct.contains(&requester) && !distinct.contains(&subject));
-                prop_assert!(assign(&grant.case.slots, &people).is_some());
+                let given = given(&grant.approvals);
+                let involved: BTreeSet<PersonId> = given.iter().chain(&people).copied().collect();
+                prop_assert!(!involved.contains(&requester) && !involved.contains(&subject));
+                let distinct: BTreeSet<PersonId> = given.iter().copied().collect();
+                prop_assert_eq!(distinct.len(), given.len(), "a delegate and their delegator count once");
+                prop_assert!(assign(&grant.case.slots, &given).is_some());
             }
         }
+    }
+
+    #[test]
+    fn reminders_are_few_and_far_between(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        let mut last: BTreeMap<PersonId, (jiff::Timestamp, Duration)> = BTreeMap::new();
+        for (step, change) in changes(&world) {
+            let Event::RemindTime(approver, after) = step.event else { continue };
+            let State::AwaitingApproval { case, approvals, expires_at } = &change.next.state else {
+                prop_assert!(false, "reminded when nothing is to be decided");
+                continue;
+            };
+            let reminders = case.candidate(approver).unwrap().reminders;
+            if reminders.count == after {
+                // It came too early and is planned again.
+                continue;
+            }
+            prop_assert!(step.now < *expires_at && reminders.count <= MOST_REMINDERS);
+            prop_assert!(!people(approvals).contains(&approver), "whoever decided is not reminded");
+            if let Some(quiet) = &case.terms.quiet_hours {
+                prop_assert_eq!(quiet.over(step.now, None), step.now, "a reminder at night");
+            }
+            if let Some((before, pause)) = last.get(&approver) {
+                let waited = Duration::try_from(step.now.duration_since(*before)).unwrap_or_default();
+                prop_assert!(waited >= *pause, "{:?} after the one before", waited);
+            }
+            let pause = case.terms.remind_after.unwrap() * 2_u32.pow(u32::from(reminders.count));
+            last.insert(approver, (step.now, pause));
+        }
+    }
+
+    #[test]
+    fn fallback_approvers_join_once_and_late(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        let mut joined = 0;
+        for (step, change) in changes(&world) {
+            let (before, after) = (step.before.case(), change.next.case());
+            if let (Some(before), Some(after)) = (before, after) {
+                // Whoever was asked first stays.
+                prop_assert!(before.approvers.iter().all(|old| after.candidate(old.human.id).is_some()));
+                if before.escalated_at != after.escalated_at {
+                    joined += 1;
+                    prop_assert!(step.before.escalates_at().is_some_and(|due| due <= step.now));
+                    let people = [after.requester.id, after.subject.id];
+                    prop_assert!(people.iter().all(|person| after.candidate(*person).is_none()));
+                    prop_assert!(people.iter().all(|person| !after.slots.concat().contains(person)));
+                }
+            }
+            if let (Some(grant), true) = (change.next.grant(), after.is_some_and(|case| case.escalated_at.is_none())) {
+                prop_assert!(!people(&grant.approvals).contains(&FINN));
+            }
+        }
+        prop_assert!(joined <= 1);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::pass::PassWish;
 use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
 use crate::request::{
-    Asker, Candidate, Case, Change, Claim, Event, Made, Matching, Notice, Refusal, Request, Terms,
+    Asker, Candidate, Case, Change, Claim, Escalation, Event, Made, Mandate, Matching, MessageRef, Notice,
+    Posted, Refusal, Reminders, Request, Standing, Terms,
 };
 use crate::task::NewTask;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
@@ -20,6 +21,8 @@ pub(crate) const JANE: PersonId = person(1);
 pub(crate) const SAM: PersonId = person(2);
 pub(crate) const MAX: PersonId = person(3);
 pub(crate) const OLGA: PersonId = person(4);
+pub(crate) const FINN: PersonId = person(6);
+pub(crate) const DORA: PersonId = person(7);
 pub(crate) const STRANGER: PersonId = person(9);
 
 pub(crate) const fn person(number: u128) -> PersonId {
@@ -32,6 +35,8 @@ pub(crate) fn human(id: PersonId) -> Human {
         2 => "Sam Agent",
         3 => "Max Manager",
         4 => "Olga Oncall",
+        6 => "Finn Fallback",
+        7 => "Dora Deputy",
         _ => "Somebody Else",
     };
     let upn = format!("{}@contoso.com", name.to_lowercase().replace(' ', "."));
@@ -44,7 +49,33 @@ pub(crate) fn account(id: PersonId) -> ChatUser {
 
 pub(crate) fn candidate(id: PersonId) -> Candidate {
     let prompt = PromptId::from_button(&format!("PROMPT{}", id.0.as_u128()));
-    Candidate { human: human(id), account: account(id), prompt }
+    Candidate {
+        human: human(id),
+        account: account(id),
+        zone: None,
+        prompt,
+        standing: Standing::Named,
+        reminders: Reminders::default(),
+    }
+}
+
+/// Somebody who decides in that person's stead.
+pub(crate) fn delegate(id: PersonId, of: PersonId) -> Candidate {
+    let last_day = "2026-03-31".parse().unwrap();
+    let mandate = Mandate { delegator: human(of), last_day };
+    Candidate { standing: Standing::Delegate(mandate), ..candidate(id) }
+}
+
+/// Who joins, and may give each of the approvals.
+pub(crate) fn escalation(people: &[PersonId]) -> Escalation {
+    let fallback = |id: &PersonId| Candidate { standing: Standing::Fallback, ..candidate(*id) };
+    Escalation { slots: vec![people.to_vec(); 3], approvers: people.iter().map(fallback).collect() }
+}
+
+pub(crate) fn posted(approver: PersonId, message: &str) -> Posted {
+    let message =
+        MessageRef { chat: "slack".into(), conversation: "D1".to_owned(), message: message.to_owned() };
+    Posted { approver, message }
 }
 
 pub(crate) fn monday() -> Timestamp {
@@ -88,10 +119,14 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
             pin_routes: vec![Route::Approver],
             notice_routes: vec![Route::Email, Route::Manager],
             sources: vec![ContactSource::PhoneMethods, ContactSource::OtherMails],
+            remind_after: Some(Duration::from_mins(15)),
+            quiet_hours: None,
+            escalate_after: Some(Duration::from_mins(30)),
         },
         contacts: vec![(Route::Sms, phone), (Route::Email, mail)],
         foreign: Vec::new(),
         matching: None,
+        escalated_at: None,
     }
 }
 
@@ -150,7 +185,8 @@ impl Sample {
     }
 
     pub(crate) fn awaiting() -> Self {
-        Self::received().after([Event::FactsArrived(Box::new(case(&[&[MAX, OLGA]])))])
+        let facts = Event::FactsArrived(Box::new(case(&[&[MAX, OLGA]])));
+        Self::received().after([facts, Event::Prompted(posted(MAX, "0"))])
     }
 
     /// Waiting for an approver to choose 47.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::samples::{MAX, OLGA, SAM, STRANGER, Sample, browser, case, claim, made};
+use super::samples::{
+    DORA, FINN, MAX, OLGA, SAM, STRANGER, Sample, browser, case, claim, delegate, made, posted,
+};
+use crate::hours::QuietHours;
 use crate::request::{Event, Goal, Refusal, SWEEPS, State};
 use crate::task::Task;
 
@@ -81,4 +84,65 @@ fn a_pass_that_was_not_seen_is_deleted_and_the_ticket_still_works() {
     assert!(matches!(sample.request.state, State::Revoking { goal: Goal::Reopen, .. }));
     let sample = sample.after([Event::Deleted, Event::Claim(claim(2))]);
     assert_eq!(sample.request.state.name(), "Issuing");
+}
+
+#[test]
+fn a_reminder_that_falls_into_the_night_comes_in_the_morning_if_there_is_time_left() {
+    let night = QuietHours {
+        from: "09:10".parse().unwrap(),
+        to: "11:00".parse().unwrap(),
+        zone: "UTC".parse().unwrap(),
+    };
+    for (own, expected) in [
+        (None, Some(Duration::from_hours(2))),
+        // It is an hour later in Berlin: the morning is over.
+        (Some("Europe/Berlin"), Some(Duration::from_hours(1))),
+        // And four hours earlier in New York: the night has not begun.
+        (Some("America/New_York"), Some(Duration::from_mins(15))),
+    ] {
+        let mut facts = case(&[&[MAX]]);
+        facts.terms.quiet_hours = Some(night.clone());
+        facts.approvers[0].zone = own.map(|zone| zone.parse().unwrap());
+        let asked = Event::Prompted(posted(MAX, "1"));
+        let sample = Sample::received().after([Event::FactsArrived(Box::new(facts)), asked]);
+        assert_eq!(due(&sample, 0, &Task::Remind { approver: MAX, after: 0 }), expected, "{own:?}");
+    }
+    let mut facts = case(&[&[MAX]]);
+    facts.terms.quiet_hours = Some(QuietHours { to: "13:00".parse().unwrap(), ..night });
+    let asked = Event::Prompted(posted(MAX, "1"));
+    let sample = Sample::received().after([Event::FactsArrived(Box::new(facts)), asked]);
+    assert_eq!(due(&sample, 0, &Task::Remind { approver: MAX, after: 0 }), None, "13:00 is when it lapses");
+}
+
+#[test]
+fn a_reminder_whose_task_comes_twice_is_one() {
+    let mut sample = Sample::awaiting().wait(Duration::from_mins(15));
+    sample.apply(Event::RemindTime(MAX, 0)).unwrap();
+    assert_eq!(sample.apply(Event::RemindTime(MAX, 0)), Err(Refusal::Moot));
+    let prompts = sample.tasks.iter().filter(|new| new.task == Task::Prompt { approver: MAX }).count();
+    assert_eq!(prompts, 2, "the first card and one more");
+}
+
+#[test]
+fn a_delegate_and_their_delegator_never_count_as_two() {
+    let mut facts = case(&[&[MAX, OLGA], &[MAX, OLGA]]);
+    facts.approvers.push(delegate(DORA, MAX));
+    let mut sample = Sample::received().after([Event::FactsArrived(Box::new(facts)), Event::Approve(DORA)]);
+    assert_eq!(sample.apply(Event::Approve(MAX)), Err(Refusal::GivenAlready));
+    let sample = sample.after([Event::Approve(OLGA)]);
+    let approvals = &sample.request.grant().unwrap().approvals;
+    assert_eq!(approvals[0].stands_for.as_ref().map(|human| human.id), Some(MAX));
+    let line = sample.records.iter().find(|record| record.what == "approval.given").unwrap();
+    assert_eq!((line.by, line.facts["stands_for"].as_str()), (Some(DORA), MAX.to_string().as_str()));
+}
+
+#[test]
+fn whoever_cannot_bring_it_further_is_not_reminded() {
+    let facts = Event::FactsArrived(Box::new(case(&[&[MAX], &[OLGA, FINN]])));
+    let asked = [MAX, OLGA, FINN].map(|approver| Event::Prompted(posted(approver, &approver.to_string())));
+    let sample = Sample::received().after([facts]).after(asked).after([Event::Approve(OLGA)]);
+    let mut sample = sample.wait(Duration::from_mins(15));
+    assert_eq!(sample.apply(Event::RemindTime(OLGA, 0)), Err(Refusal::Moot), "Olga decided");
+    assert_eq!(sample.apply(Event::RemindTime(FINN, 0)), Err(Refusal::Moot), "and so Finn need not");
+    sample.apply(Event::RemindTime(MAX, 0)).unwrap();
 }

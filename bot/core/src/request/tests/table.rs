@@ -5,13 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::samples::{
-    JANE, MAX, SAM, STRANGER, Sample, browser, case, claim, code, made, monday, notice, pin_hash,
+    FINN, JANE, MAX, SAM, STRANGER, Sample, browser, case, claim, code, escalation, made, monday, notice,
+    pin_hash, posted,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
-use crate::request::{
-    Ending, Event, Goal, MessageRef, Past, Posted, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
-};
+use crate::request::{Ending, Event, Goal, Past, Reason, Refusal, Request, State, Told, UNSEEN_AFTER};
 
 const BEGIN: &str = "<!-- table: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->";
 const END: &str = "<!-- end of table -->";
@@ -22,15 +21,13 @@ fn next(event: Option<&Event>) -> Option<Event> {
     let Some(event) = event else { return Some(Event::FactsArrived(Box::new(case(&[&[MAX]])))) };
     Some(match event {
         Event::FactsArrived(_) => Event::FactsForbid(Reason::NoRule),
-        Event::FactsForbid(_) => {
-            let message =
-                MessageRef { chat: "slack".into(), conversation: "D1".to_owned(), message: "1".to_owned() };
-            Event::Prompted(Posted { approver: MAX, message })
-        }
+        Event::FactsForbid(_) => Event::Prompted(posted(MAX, "1")),
         Event::Prompted(_) => Event::Approve(MAX),
         Event::Approve(_) => Event::Pick(MAX, 47),
         Event::Pick(..) => Event::Deny(MAX),
-        Event::Deny(_) => Event::ApprovalTimeOver,
+        Event::Deny(_) => Event::RemindTime(MAX, 0),
+        Event::RemindTime(..) => Event::Escalated(escalation(&[FINN])),
+        Event::Escalated(_) => Event::ApprovalTimeOver,
         Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
         Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
         Event::CodeSent(..) => Event::CodeUndeliverable(Route::Sms),
@@ -69,13 +66,15 @@ fn next(event: Option<&Event>) -> Option<Event> {
 
 /// The rows: each event, and those whose answer depends on who, where or when.
 fn rows() -> Vec<(String, Event, Duration)> {
-    let (soon, late) = (Duration::from_secs(1), Duration::from_hours(5));
+    let (soon, a_while) = (Duration::from_secs(1), Duration::from_mins(45));
+    let late = Duration::from_hours(5);
     let mut rows: Vec<(String, Event, Duration)> = Vec::new();
     let mut last = None;
     while let Some(event) = next(last.as_ref()) {
         let name = format!("{event:?}");
         let name = name.split(['(', ' ']).next().unwrap().to_owned();
         let wait = match event {
+            Event::RemindTime(..) | Event::Escalated(_) => a_while,
             Event::ApprovalTimeOver | Event::TicketTimeOver | Event::UnseenTimeOver => late,
             _ => soon,
         };
@@ -89,6 +88,14 @@ fn rows() -> Vec<(String, Event, Duration)> {
             Event::Pick(..) => vec![
                 ("another number", Event::Pick(MAX, 12), soon),
                 ("by a stranger", Event::Pick(STRANGER, 47), soon),
+            ],
+            Event::RemindTime(..) => vec![
+                ("too early", Event::RemindTime(MAX, 0), soon),
+                ("that was counted", Event::RemindTime(MAX, 1), a_while),
+            ],
+            Event::Escalated(_) => vec![
+                ("too early", Event::Escalated(escalation(&[FINN])), soon),
+                ("after its time", Event::Escalated(escalation(&[FINN])), late),
             ],
             Event::ApprovalTimeOver => vec![("too early", Event::ApprovalTimeOver, soon)],
             Event::TicketTimeOver => vec![("too early", Event::TicketTimeOver, soon)],

@@ -7,15 +7,16 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::samples::{
-    JANE, MAX, OLGA, SAM, STRANGER, Sample, browser, candidate, case, code, human, later, monday, notice,
-    number_47, person, pin_hash, wish,
+    DORA, FINN, JANE, MAX, OLGA, SAM, STRANGER, Sample, browser, candidate, case, code, delegate, escalation,
+    human, later, monday, notice, number_47, person, pin_hash, posted, wish,
 };
+use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Attempt, Case, Change, Claim, Event, Loose, Made, MessageRef, Posted, Reason, Refusal, Request,
-    SETTLE_AFTER, State, Told, WATCH_EVERY,
+    Attempt, Case, Change, Claim, Event, Loose, Made, Reason, Refusal, Request, SETTLE_AFTER, State, Told,
+    WATCH_EVERY,
 };
 use crate::task::Task;
 
@@ -327,11 +328,15 @@ impl World {
         match task {
             Task::FetchFacts => self.apply(Event::FactsArrived(Box::new(self.facts.clone()))),
             Task::Prompt { approver } => {
-                let id = approver.0.as_u128().to_string();
-                let message = MessageRef { chat: "slack".into(), conversation: "D".to_owned(), message: id };
-                self.apply(Event::Prompted(Posted { approver: *approver, message }));
+                let request = &self.sample.request;
+                let copies = request.posted.iter().filter(|posted| posted.approver == *approver).count();
+                if copies <= request.case().map_or(0, |case| case.reminders_of(*approver)) {
+                    self.apply(Event::Prompted(posted(*approver, &format!("{}.{copies}", approver.0))));
+                }
             }
-            Task::Refresh | Task::Tell { .. } | Task::RevokeSessions => {}
+            Task::Refresh | Task::RetireCopies { .. } | Task::Tell { .. } | Task::RevokeSessions => {}
+            Task::Remind { approver, after } => self.apply(Event::RemindTime(*approver, *after)),
+            Task::Escalate => self.apply(Event::Escalated(escalation(&[FINN, JANE, SAM]))),
             Task::LapseApproval => self.apply(Event::ApprovalTimeOver),
             Task::LapseTicket => self.apply(Event::TicketTimeOver),
             Task::Unseen => self.apply(Event::UnseenTimeOver),
@@ -433,7 +438,7 @@ impl World {
 
 /// Everybody who might press something.
 fn anybody() -> impl Strategy<Value = PersonId> {
-    prop::sample::select(vec![JANE, SAM, MAX, OLGA, person(5), STRANGER])
+    prop::sample::select(vec![JANE, SAM, MAX, OLGA, person(5), FINN, DORA, STRANGER])
 }
 
 fn approvers() -> impl Strategy<Value = Vec<PersonId>> {
@@ -443,25 +448,36 @@ fn approvers() -> impl Strategy<Value = Vec<PersonId>> {
 /// Facts as the desk binds them: approvers are neither requester nor subject.
 pub(super) fn facts() -> impl Strategy<Value = Case> {
     let slots = prop::collection::vec(approvers(), 0..=2);
-    (slots, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(mut slots, for_themselves, by_courier, by_number)| {
-            if slots.len() == 2 {
-                // Two approvals that two people can give.
-                slots[0] = vec![MAX, OLGA];
-            }
-            let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
-            let mut case = case(&slots);
-            if for_themselves {
-                case.requester = human(JANE);
-            }
-            case.matching = by_number.then(number_47);
-            if by_courier || slots.is_empty() {
-                case.terms.pin_routes = vec![Route::Email];
-                case.terms.code_routes = vec![Route::Sms];
-            }
-            case
-        },
-    )
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (slots, flags).prop_map(|(mut slots, (for_themselves, by_courier, by_number, is_night, is_away))| {
+        if slots.len() == 2 {
+            // Two approvals that two people can give.
+            slots[0] = vec![MAX, OLGA];
+        }
+        let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
+        let mut case = case(&slots);
+        case.matching = by_number.then(number_47);
+        if is_night {
+            case.terms.quiet_hours = Some(quiet_hours());
+        }
+        if is_away && case.candidate(MAX).is_some() {
+            case.approvers.push(delegate(DORA, MAX));
+        }
+        if for_themselves {
+            case.requester = human(JANE);
+        }
+        if by_courier || slots.is_empty() {
+            case.terms.pin_routes = vec![Route::Email];
+            case.terms.code_routes = vec![Route::Sms];
+        }
+        case
+    })
+}
+
+/// Most of the working day on Monday, when everything happens.
+pub(super) fn quiet_hours() -> QuietHours {
+    let time = |text: &str| text.parse().unwrap();
+    QuietHours { from: time("09:10"), to: time("11:00"), zone: Zone::utc() }
 }
 
 /// Facts that a mistake elsewhere might bind: anybody may be an approver.
@@ -471,6 +487,7 @@ pub(super) fn mistaken_facts() -> impl Strategy<Value = Case> {
         let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
         let mut case = case(&slots);
         case.approvers = [JANE, SAM, MAX, OLGA].map(candidate).to_vec();
+        case.approvers.extend([delegate(DORA, JANE), delegate(FINN, SAM)]);
         case
     })
 }

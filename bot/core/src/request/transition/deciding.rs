@@ -1,9 +1,11 @@
 //! How is a request asked about and decided?
 
-use super::{Applied, Draft, approver, later};
+use super::{Applied, Draft, later};
 use crate::ids::PersonId;
 use crate::policy::{Route, assign};
-use crate::request::{Approval, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, Ticket};
+use crate::request::{
+    Approval, Candidate, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, Ticket,
+};
 use crate::task::{News, Task};
 use jiff::Timestamp;
 
@@ -26,6 +28,9 @@ impl Draft<'_> {
             self.task(self.now, Task::Prompt { approver: candidate.human.id });
         }
         self.tell_requester(News::Checked);
+        if let Some(after) = case.terms.escalate_after {
+            self.task(later(self.now, after), Task::Escalate);
+        }
         self.task(expires_at, Task::LapseApproval);
         self.next.state = State::AwaitingApproval { case: Box::new(case), approvals: Vec::new(), expires_at };
         Ok(())
@@ -43,11 +48,17 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         }
         self.event("approver.asked").by(posted.approver);
+        let is_first = self.next.posted.iter().all(|old| old.approver != posted.approver);
+        let approver = posted.approver;
         self.next.posted.push(posted);
+        if !is_first {
+            self.task(self.now, Task::RetireCopies { approver });
+        }
         // The card may have been decided while it was on its way.
         if !matches!(self.before.state, State::AwaitingApproval { .. }) {
             self.task(self.now, Task::Refresh);
         }
+        self.plan_reminder(approver);
         Ok(())
     }
 
@@ -65,10 +76,14 @@ impl Draft<'_> {
         if approvals.iter().any(|approval| approval.by.id == by) {
             return Err(Refusal::AlreadyApproved);
         }
-        let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
-        approvals.push(Approval { by: human, at: self.now });
-        self.event("approval.given").with_fact("proof", proof).by(by);
-        let people: Vec<PersonId> = approvals.iter().map(|approval| approval.by.id).collect();
+        let candidate = case.candidate(by).ok_or(Refusal::NotAnApprover)?;
+        if approvals.iter().any(|approval| approval.counts_for() == candidate.gives()) {
+            return Err(Refusal::GivenAlready);
+        }
+        self.decision("approval.given", candidate, Some(proof));
+        let stands_for = candidate.stands_for().cloned();
+        approvals.push(Approval { by: candidate.human.clone(), stands_for, at: self.now });
+        let people: Vec<PersonId> = approvals.iter().map(Approval::counts_for).collect();
         if assign(&case.slots, &people).is_some() {
             self.grant(*case, approvals);
         } else {
@@ -80,16 +95,31 @@ impl Draft<'_> {
 
     pub(super) fn deny(&mut self, by: PersonId) -> Applied {
         let (case, _, _) = self.undecided(by)?;
-        let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
-        self.end(Ending::Denied(human), Past::Asked(case));
+        let candidate = case.candidate(by).ok_or(Refusal::NotAnApprover)?.clone();
+        self.decision("denial.given", &candidate, None);
+        self.end(Ending::Denied(candidate.human), Past::Asked(case));
         Ok(())
+    }
+
+    /// Writes down who decided, in whose stead, and how they proved it.
+    pub(super) fn decision(&mut self, what: &str, candidate: &Candidate, proof: Option<&str>) {
+        let mut line = self.event(what);
+        if let Some(proof) = proof {
+            line = line.with_fact("proof", proof);
+        }
+        if let Some(delegator) = candidate.stands_for() {
+            line = line.with_fact("stands_for", delegator.id);
+        }
+        line.by(candidate.human.id);
     }
 
     /// The facts of a request that still waits for decisions, if `by` may decide.
     pub(super) fn undecided(&self, by: PersonId) -> Result<(Box<Case>, Vec<Approval>, Timestamp), Refusal> {
         let case = self.before.case().ok_or(Refusal::Moot)?;
         // Separation of people holds by construction of the case; a case that broke it must still not pass.
-        if approver(case, by).is_none() || by == case.requester.id || by == case.subject.id {
+        let candidate = case.candidate(by).ok_or(Refusal::NotAnApprover)?;
+        let involved = [case.requester.id, case.subject.id];
+        if [by, candidate.gives()].iter().any(|person| involved.contains(person)) {
             return Err(Refusal::NotAnApprover);
         }
         match &self.before.state {

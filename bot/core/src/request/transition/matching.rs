@@ -1,6 +1,6 @@
 //! What follows when an approver chooses a number?
 
-use super::{Applied, Draft, approver};
+use super::{Applied, Draft};
 use crate::ids::PersonId;
 use crate::request::{Ending, Past, Refusal};
 use crate::task::{Audience, News};
@@ -20,10 +20,10 @@ impl Draft<'_> {
         if matching.number() == number {
             return self.give(by, "number matched");
         }
-        let human = approver(&case, by).ok_or(Refusal::NotAnApprover)?;
-        self.event("approval.mismatched").by(by);
+        let candidate = case.candidate(by).ok_or(Refusal::NotAnApprover)?.clone();
+        self.decision("approval.mismatched", &candidate, None);
         self.tell(Audience::Security, News::Mismatched);
-        self.end(Ending::Mismatched(human), Past::Asked(case));
+        self.end(Ending::Mismatched(candidate.human), Past::Asked(case));
         Ok(())
     }
 }

@@ -1,0 +1,241 @@
+//! Who may approve: whom is it asked of, who joins them later, and do approvals still stand at the claim?
+
+use crate::desk::Desk;
+use crate::desk::facts::Looked;
+use crate::ids::{GroupId, PersonId, PromptId};
+use crate::people::{Human, Person};
+use crate::policy::{AnyOf, Approver, Route, Rule, assign, assign_most};
+use crate::ports::{Chat, PortError};
+use crate::request::{
+    Approval, Candidate, Case, Escalation, Grant, Reason, Reminders, Request, Standing, State, Whom,
+};
+
+/// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
+/// large group does not keep away those whom another approval needs.
+const MOST_ASKED: usize = 25;
+
+/// Under which circumstances people are looked for.
+struct Search<'a> {
+    rule: &'a Rule,
+    /// Requester and subject: they neither decide nor delegate.
+    involved: [PersonId; 2],
+    manager: Option<&'a Person>,
+    /// What makes somebody an approver who is found.
+    standing: Standing,
+    /// Who was asked before.
+    asked: &'a [Candidate],
+}
+
+/// Who was found: per approval, and everybody who is to be asked.
+type Found = (Vec<Vec<PersonId>>, Vec<Candidate>);
+
+impl Desk {
+    /// Whom each approval may come from, and everybody who is asked.
+    pub(super) async fn approvers(
+        &self,
+        rule: &Rule,
+        requester: &Person,
+        subject: &Person,
+        manager: Option<&Person>,
+    ) -> Looked<Found> {
+        let involved = [requester.id, subject.id];
+        let search = Search { rule, involved, manager, standing: Standing::Named, asked: &[] };
+        let lists: Vec<Option<&AnyOf<Approver>>> = rule.approvals.iter().map(Some).collect();
+        let (slots, candidates) = self.find(&search, &lists).await?;
+        let people: Vec<PersonId> = candidates.iter().map(Candidate::gives).collect();
+        if assign(&slots, &people).is_none() {
+            return Ok(Err(Reason::NobodyCanApprove(who_would_have_to(rule, manager))));
+        }
+        Ok(Ok((slots, candidates)))
+    }
+
+    /// Who can be asked as well, now that nobody decided for a while: for the approvals that are still missing.
+    pub(super) async fn escalation(&self, request: &Request) -> Result<Option<Escalation>, PortError> {
+        let State::AwaitingApproval { case, approvals, .. } = &request.state else { return Ok(None) };
+        let nobody = Escalation { slots: Vec::new(), approvers: Vec::new() };
+        let Some(rule) = self.policy.rule(&case.rule) else { return Ok(Some(nobody)) };
+        let manager = self.ports.directory.manager(case.subject.id).await?;
+        let given: Vec<PersonId> = approvals.iter().map(Approval::counts_for).collect();
+        let given = assign_most(&case.slots, &given);
+        let missing = |approval: usize| rule.fallback(approval).filter(|_| !given.contains_key(&approval));
+        let lists: Vec<Option<&AnyOf<Approver>>> = (0..case.slots.len()).map(missing).collect();
+        let search = Search {
+            rule,
+            involved: [case.requester.id, case.subject.id],
+            manager: manager.as_ref(),
+            standing: Standing::Fallback,
+            asked: &case.approvers,
+        };
+        let (slots, approvers) = self.find(&search, &lists).await?;
+        Ok(Some(Escalation { slots, approvers }))
+    }
+
+    /// Whether the approvals that were given are still enough, by people who still may give them.
+    pub(super) async fn approvals_stand(
+        &self,
+        grant: &Grant,
+        rule: &Rule,
+        requester: &Person,
+        subject: &Person,
+        manager: Option<&Person>,
+    ) -> Looked<()> {
+        let involved = [requester.id, subject.id];
+        let mut slots: Vec<Vec<PersonId>> = vec![Vec::new(); rule.approvals.len()];
+        let mut people = Vec::new();
+        for approval in &grant.approvals {
+            let not_entitled = Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
+            let Some(person) = self.still_able(approval.by.id, involved).await? else { return not_entitled };
+            let mut entitled = false;
+            for (number, slot) in slots.iter_mut().enumerate() {
+                if self.is_entitled(&person, number, approval, &grant.case, rule, manager).await? {
+                    slot.push(person.id);
+                    entitled = true;
+                }
+            }
+            if !entitled {
+                return not_entitled;
+            }
+            people.push(person.id);
+        }
+        Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
+    }
+
+    /// Whether the rule as it is now lets the person give the approval of that number: as one of the first, or as one of
+    /// those who join them, if they had joined by then.
+    async fn is_entitled(
+        &self,
+        person: &Person,
+        number: usize,
+        approval: &Approval,
+        case: &Case,
+        rule: &Rule,
+        manager: Option<&Person>,
+    ) -> Result<bool, PortError> {
+        let first = rule.approvals.get(number);
+        let had_escalated = case.escalated_at.is_some_and(|at| at <= approval.at);
+        let fallback = rule.fallback(number).filter(|_| had_escalated);
+        for alternatives in first.into_iter().chain(fallback) {
+            if self.is_meant(person, &alternatives.0, manager).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The person, if they are enabled and have nothing to do with the request.
+    async fn still_able(&self, id: PersonId, involved: [PersonId; 2]) -> Result<Option<Person>, PortError> {
+        let person = self.ports.directory.person(id).await?;
+        Ok(person.filter(|person| can_decide(person, involved)))
+    }
+
+    /// Whom `lists` mean, one per approval, as far as they can be asked.
+    async fn find(
+        &self,
+        search: &Search<'_>,
+        lists: &[Option<&AnyOf<Approver>>],
+    ) -> Result<Found, PortError> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut slots = Vec::new();
+        for list in lists {
+            let alternatives = list.map_or(&[][..], |list| &list.0);
+            let mut slot: Vec<PersonId> = Vec::new();
+            for person in self.meant(alternatives, search.manager).await? {
+                if slot.len() >= MOST_ASKED {
+                    break;
+                }
+                if !can_decide(&person, search.involved) || slot.contains(&person.id) {
+                    continue;
+                }
+                let known = |candidate: &Candidate| candidate.human.id == person.id;
+                if !search.asked.iter().chain(&candidates).any(known) {
+                    let Some(candidate) = self.candidate(&person, search).await? else { continue };
+                    candidates.push(candidate);
+                }
+                slot.push(person.id);
+            }
+            slots.push(slot);
+        }
+        Ok((slots, candidates))
+    }
+
+    /// The person as somebody to ask, unless no chat reaches them or they are asked enough as it is.
+    async fn candidate(&self, person: &Person, search: &Search<'_>) -> Result<Option<Candidate>, PortError> {
+        let needs_modal = search.rule.pin.contains(&Route::Approver);
+        let usable = |chat: &dyn Chat| !needs_modal || chat.abilities().private_modal;
+        if self.has_enough_prompts(person.id).await? {
+            return Ok(None);
+        }
+        let Some(account) = self.account_of(person, usable).await? else { return Ok(None) };
+        Ok(Some(Candidate {
+            human: Human::from(person),
+            account: account.user,
+            zone: account.zone,
+            prompt: PromptId::fresh(&*self.ports.entropy),
+            standing: search.standing.clone(),
+            reminders: Reminders::default(),
+        }))
+    }
+
+    async fn meant(
+        &self,
+        alternatives: &[Approver],
+        manager: Option<&Person>,
+    ) -> Result<Vec<Person>, PortError> {
+        let mut people = Vec::new();
+        for alternative in alternatives {
+            match *alternative {
+                Approver::Manager => people.extend(manager.cloned()),
+                Approver::User(id) => people.extend(self.ports.directory.person(id).await?),
+                Approver::Group(group) => people.extend(self.ports.directory.members(group).await?),
+            }
+        }
+        Ok(people)
+    }
+
+    async fn has_enough_prompts(&self, approver: PersonId) -> Result<bool, PortError> {
+        let open = self.ports.store.open_requests(&Whom::Approver(approver)).await?;
+        Ok(open.len() >= self.policy.prompts_per_approver as usize)
+    }
+
+    async fn is_meant(
+        &self,
+        person: &Person,
+        alternatives: &[Approver],
+        manager: Option<&Person>,
+    ) -> Result<bool, PortError> {
+        let groups: Vec<GroupId> = alternatives
+            .iter()
+            .filter_map(|alternative| match *alternative {
+                Approver::Group(group) => Some(group),
+                Approver::Manager | Approver::User(_) => None,
+            })
+            .collect();
+        let by_name = alternatives.iter().any(|alternative| match *alternative {
+            Approver::Manager => manager.is_some_and(|manager| manager.id == person.id),
+            Approver::User(id) => id == person.id,
+            Approver::Group(_) => false,
+        });
+        Ok(by_name || !self.ports.directory.groups_among(person.id, &groups).await?.is_empty())
+    }
+}
+
+fn can_decide(person: &Person, involved: [PersonId; 2]) -> bool {
+    person.enabled && person.member && !involved.contains(&person.id)
+}
+
+fn who_would_have_to(rule: &Rule, manager: Option<&Person>) -> String {
+    let one = |approver: &Approver| match approver {
+        Approver::Manager => match manager {
+            Some(manager) => format!("their manager {}", manager.name),
+            None => "their manager (none is set in the directory)".to_owned(),
+        },
+        Approver::Group(group) => format!("a member of group {group}"),
+        Approver::User(person) => format!("the person {person}"),
+    };
+    let approvals: Vec<String> = rule
+        .approvals
+        .iter()
+        .map(|alternatives| alternatives.0.iter().map(one).collect::<Vec<_>>().join(" or "))
+        .collect();
+    approvals.join(", and ")
+}
