@@ -33,7 +33,7 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
     let card = match take_in(&site, inbound).await {
         Taken::Answered(Answer::Say(card)) => card,
         Taken::Answered(Answer::Later(card, inquiry)) => {
-            answer_later(&site, reply, inquiry);
+            answer_later(&site, reply, *inquiry);
             card
         }
         Taken::Answered(Answer::Nothing) => return empty(StatusCode::OK),
@@ -62,7 +62,7 @@ pub async fn slack_interaction(
         let card = match take_in(&desk_site, inbound).await {
             Taken::Answered(Answer::Say(card)) => Some(card),
             Taken::Answered(Answer::Later(_, inquiry)) => {
-                answer_later(&desk_site, copy(&whisper_to), inquiry);
+                answer_later(&desk_site, copy(&whisper_to), *inquiry);
                 None
             }
             Taken::Answered(Answer::Nothing) => None,

@@ -277,7 +277,7 @@ impl Store for FaultyStore {
         self.inner.open_requests(whom).await
     }
 
-    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError> {
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
         self.faults.meet("tickets_since".to_owned()).await?;
         self.inner.tickets_since(subject, since).await
     }

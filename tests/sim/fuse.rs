@@ -165,7 +165,7 @@ impl Store for Fused<dyn Store> {
         self.port.open_requests(whom).await
     }
 
-    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError> {
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
         self.port.tickets_since(subject, since).await
     }
 

@@ -171,7 +171,7 @@ impl World {
 
     /// Nobody can press anything any more in somebody's private chat.
     pub fn has_no_button(&self, who: &Colleague) -> anyhow::Result<()> {
-        for label in ["Approve", "Deny", "Show PIN"] {
+        for label in ["Approve", "Deny", "Show PIN", "Withdraw approval"] {
             ensure!(self.card(who, label).is_err(), "{} can still press {label}", who.account.name);
         }
         Ok(())

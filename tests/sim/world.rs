@@ -379,6 +379,12 @@ impl World {
         }
     }
 
+    /// Performs what is due while somebody waits for an answer that is held.
+    pub async fn works_meanwhile(&self) -> anyhow::Result<()> {
+        while self.tapdesk()?.worker.tick().await? > 0 {}
+        Ok(())
+    }
+
     /// When the next task is due.
     pub async fn next_due(&self) -> anyhow::Result<Option<Timestamp>> {
         match &self.running {

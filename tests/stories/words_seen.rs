@@ -66,7 +66,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     Pass for Jane Doe: approved by Mary Major
     (facts)
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN]
+    [Show PIN] [Withdraw approval]
     ");
     assert_snapshot!(read_by(&world, &world.otto), @r"
     Pass for Jane Doe: approved by Mary Major
@@ -101,7 +101,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     Pass for Jane Doe: approved by Mary Major
     (facts)
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN]
+    [Show PIN] [Withdraw approval]
     ");
     assert_snapshot!(world.newest(&world.otto)?.replace(FACTS, "(facts)"), @r"
     Pass for Jane Doe: approved by Mary Major
@@ -179,10 +179,11 @@ async fn what_is_read_where_two_people_approve() -> anyhow::Result<()> {
     world.ada_asks_for_jane().await?;
     world.everybody_reads();
     world.presses(&world.mary, "Approve").await?;
-    assert_snapshot!(read_by(&world, &world.mary), @r"
+    assert_snapshot!(read_by(&world, &world.mary), @"
     Ada Agent asks for a pass for Jane Doe: approve?
     (facts)
     You approved. It waits for somebody else now.
+    [Withdraw approval]
     ");
     assert_snapshot!(read_by(&world, &world.otto), @r"
     Ada Agent asks for a pass for Jane Doe: approve?

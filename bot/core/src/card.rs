@@ -42,6 +42,8 @@ pub enum Choice {
     Deny,
     /// Mint a PIN and show it privately.
     ShowPin,
+    /// Take the approval back.
+    Withdraw,
 }
 
 /// How a button looks.
@@ -72,7 +74,7 @@ pub struct PinCard {
 
 impl Choice {
     /// Every choice there is.
-    pub const ALL: [Self; 4] = [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin];
+    pub const ALL: [Self; 5] = [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw];
 
     /// The name that a platform may carry as an action id.
     #[must_use]
@@ -82,6 +84,7 @@ impl Choice {
             Self::Pick => "pick",
             Self::Deny => "deny",
             Self::ShowPin => "show_pin",
+            Self::Withdraw => "withdraw",
         }
     }
 

@@ -9,6 +9,7 @@ mod facts;
 mod inquiry;
 mod intake;
 mod notify;
+mod undo;
 mod work;
 
 use std::sync::Arc;

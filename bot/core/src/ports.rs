@@ -443,8 +443,8 @@ pub trait Store: Send + Sync {
     async fn find_report(&self, token: &crate::ticket::TokenHash) -> Result<Option<RequestId>, PortError>;
     /// The open requests of somebody.
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError>;
-    /// How many tickets were opened for the subject since `since`.
-    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError>;
+    /// The requests whose tickets were opened for the subject since `since`, closed ones too, the oldest first.
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError>;
     /// The newest head of that ledger that a commit named.
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError>;
     /// Whether issuing is locked down, and since when.

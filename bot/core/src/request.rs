@@ -43,6 +43,10 @@ pub const SWEEPS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(30), Dura
 pub const WATCH_EVERY: Duration = Duration::from_mins(5);
 /// How long the "this wasn't me" link outlives the pass.
 pub const REPORT_OUTLIVES: Duration = Duration::from_hours(7 * 24);
+/// How often code and PIN of one approval may be sent again.
+pub const RESENDS: u8 = 2;
+/// However often it is sent again, a ticket is over after this many times its own time.
+pub const TICKET_TIMES: u32 = 4;
 /// Tries at the two digits of the owner's notice.
 pub const REPORT_TRIES: u8 = 5;
 
@@ -172,8 +176,8 @@ pub enum Ending {
     Used,
     /// The pass lived out its time, or vanished from the directory.
     Expired,
-    /// The pass was revoked.
-    Revoked,
+    /// Somebody revoked it.
+    Revoked(Human),
     /// Rules or facts forbid it.
     Refused(Reason),
     /// An approver said no.
@@ -417,8 +421,12 @@ pub struct Ticket {
     pub pin: Option<PinHalf>,
     /// Wrong PINs so far.
     pub wrong: u8,
+    /// How often it was sent again.
+    pub resends: u8,
     /// When it is good for nothing any more.
     pub expires_at: Timestamp,
+    /// What sending it again does not carry it beyond.
+    pub ends_at: Timestamp,
 }
 
 /// The code in force.

@@ -120,4 +120,8 @@ pub enum News {
     Declined,
     /// The owner, or who held the code, said that it was not them.
     Reported,
+    /// A new code is sent, and the PIN is void.
+    Resent,
+    /// Somebody revoked it.
+    Revoked,
 }

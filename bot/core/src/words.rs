@@ -18,6 +18,7 @@ mod status;
 mod suspicion;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 pub use self::approval::approval;
 pub use self::asked::older_copy;
@@ -26,6 +27,10 @@ pub use self::news::{news, security_mail};
 pub use self::reason::reason;
 pub use self::status::{looking, not_for_you, not_looked_up, pending};
 pub use self::suspicion::mismatched;
+pub use self::undo::{
+    cancelled, nobody_to_revoke, not_cancelled, not_resent, not_revoked, nothing_open, nothing_to_revoke,
+    resent, revoked, revoking, which_one,
+};
 
 /// Shortest reason that is accepted, in characters.
 pub const SHORTEST_REASON: usize = 5;
@@ -144,6 +149,10 @@ pub fn refusal(refusal: Refusal) -> Card {
         Refusal::NotAnApprover => "This is not yours to decide, so nothing happened.",
         Refusal::NotTheRequester => "Only the person who asked can do that.",
         Refusal::TooLate => "Too late: its time is over. If it is still needed, ask for it again.",
+        Refusal::Claimed => {
+            "Too late: the pass is being opened, or was. The command's revoke takes it back and ends their sessions."
+        }
+        Refusal::SentEnough => "That was sent as often as one approval allows.",
         Refusal::AlreadyOpened => "The pass was opened already.",
         Refusal::InHand => "I am working on it. Try again in a minute.",
         Refusal::Waiting => "This still waits for the code or the PIN.",
@@ -176,7 +185,7 @@ fn ended(ending: &Ending) -> String {
     match ending {
         Ending::Used => "used".to_owned(),
         Ending::Expired => "expired".to_owned(),
-        Ending::Revoked => "revoked".to_owned(),
+        Ending::Revoked(by) => format!("revoked by {}", by.name),
         Ending::Refused(_) => "refused".to_owned(),
         Ending::Denied(by) => format!("denied by {}", by.name),
         Ending::Mismatched(by) => format!("stopped, {} chose another number", by.name),

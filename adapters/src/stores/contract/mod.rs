@@ -50,7 +50,7 @@ macro_rules! store_contract {
             a_task_that_is_done_never_comes_back,
             a_task_that_was_given_back_comes_when_it_said,
             the_next_due_time_counts_leases_too,
-            tickets_are_counted_per_subject_and_time,
+            tickets_are_found_per_subject_and_time,
             the_anchor_never_moves_backwards,
             each_ledger_has_its_own_anchor,
             a_lockdown_is_remembered_until_it_is_lifted,

@@ -214,16 +214,17 @@ impl Store for Embedded {
         .await
     }
 
-    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError> {
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
         self.read(move |transaction| {
             let (subject, since) = (subject.to_string(), since.as_nanosecond());
             let tickets = transaction.open_table(tables::TICKETS)?;
-            let mut count = 0;
+            let mut found = Vec::new();
             for row in tickets.range((subject.as_str(), since, "")..(subject.as_str(), Nanos::MAX, ""))? {
-                row?;
-                count += 1;
+                let (key, _) = row?;
+                let (_, _, id) = key.value();
+                found.push(tables::request_id(id)?);
             }
-            Ok(count)
+            Ok(found)
         })
         .await
     }

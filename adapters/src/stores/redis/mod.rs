@@ -311,9 +311,8 @@ impl Store for Redis {
         self.holders(&Place::whom(whom)?, None).await
     }
 
-    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<u32, PortError> {
-        let holders = self.holders(&Place::ticket(subject, since), Some(&digits(since))).await?;
-        Ok(u32::try_from(holders.len()).unwrap_or(u32::MAX))
+    async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
+        self.holders(&Place::ticket(subject, since), Some(&digits(since))).await
     }
 
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {

@@ -255,7 +255,13 @@ impl Desk {
             return Ok(ClaimAnswer::Stopped);
         }
         let before = others.by_ref().map(|pass| pass.id.clone()).collect();
-        let claim = Claim { client: client.clone(), wish: checked.wish, before, up_since: self.up_since };
+        let claim = Claim {
+            generation: grant.ticket.generation,
+            client: client.clone(),
+            wish: checked.wish,
+            before,
+            up_since: self.up_since,
+        };
         let begun = self.change(id, Event::Claim(claim)).await?;
         self.issue(id, &begun, client).await
     }
@@ -417,6 +423,8 @@ fn answer_to(stopped: &Stopped) -> ClaimAnswer {
             | Refusal::DelegationOver
             | Refusal::NotAnApprover
             | Refusal::NotTheRequester
+            | Refusal::Claimed
+            | Refusal::SentEnough
             | Refusal::Moot => ClaimAnswer::Busy(SOON),
         },
         Stopped::Gone => ClaimAnswer::Unknown,
@@ -510,7 +518,7 @@ fn why(ending: &Ending) -> ClosedWhy {
     match ending {
         Ending::Used => ClosedWhy::Used,
         Ending::Expired | Ending::LapsedUndecided | Ending::LapsedUnclaimed => ClosedWhy::Expired,
-        Ending::Revoked | Ending::Withdrawn(_) => ClosedWhy::Revoked,
+        Ending::Revoked(_) | Ending::Withdrawn(_) => ClosedWhy::Revoked,
         Ending::Refused(_) | Ending::Denied(_) | Ending::Mismatched(_) => ClosedWhy::Denied,
         Ending::Cancelled => ClosedWhy::Cancelled,
         Ending::Locked => ClosedWhy::Locked,

@@ -161,6 +161,12 @@ impl Desk {
     }
 
     async fn subject(&self, naming: &Naming) -> Looked<Person> {
+        let person = known!(self.named(naming).await?);
+        Ok(able(&person).map(|()| person))
+    }
+
+    /// The one person of that name, enabled or not.
+    pub(super) async fn named(&self, naming: &Naming) -> Looked<Person> {
         let address = match naming {
             Naming::Address(address) => address.clone(),
             Naming::Account(account) => match self.chat(&account.chat)?.vouch(account).await? {
@@ -172,7 +178,7 @@ impl Desk {
         match (found.pop(), found.is_empty()) {
             (None, _) => Ok(Err(Reason::SubjectUnknown)),
             (Some(_), false) => Ok(Err(Reason::SubjectAmbiguous)),
-            (Some(person), true) => Ok(able(&person).map(|()| person)),
+            (Some(person), true) => Ok(Ok(person)),
         }
     }
 
@@ -213,9 +219,9 @@ impl Desk {
 
     async fn below_daily_cap(&self, subject: PersonId) -> Looked<()> {
         let day_ago = self.now().saturating_sub(Duration::from_hours(24)).unwrap_or(jiff::Timestamp::MIN);
-        let tickets = self.ports.store.tickets_since(subject, day_ago).await?;
+        let tickets = self.ports.store.tickets_since(subject, day_ago).await?.len();
         let most = self.policy.tickets_per_day;
-        Ok(if tickets < most { Ok(()) } else { Err(Reason::TooManyTickets(most)) })
+        Ok(if tickets < most as usize { Ok(()) } else { Err(Reason::TooManyTickets(most)) })
     }
 }
 

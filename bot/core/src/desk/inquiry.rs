@@ -1,10 +1,11 @@
 //! What does somebody see of the requests, once directory and chat have told who they are?
 //!
-//! An inquiry changes nothing, so nothing is lost when its answer is: it is asked again.
+//! An inquiry changes nothing before its answer, so nothing is lost with it: it is asked again.
 
 use crate::card::Card;
 use crate::desk::Desk;
-use crate::ids::{ChatUser, RequestId};
+use crate::ids::{ChatUser, DeliveryId, RequestId};
+use crate::people::Naming;
 use crate::ports::PortError;
 use crate::request::{Request, Whom};
 use crate::words;
@@ -23,6 +24,13 @@ pub struct Inquiry {
 pub enum Question {
     /// What waits for me, and what do I wait for?
     Pending,
+    /// May I revoke what this person has?
+    Revoke {
+        /// Whose pass.
+        of: Naming,
+        /// What asks, so that it counts once.
+        delivery: DeliveryId,
+    },
 }
 
 impl Desk {
@@ -31,6 +39,7 @@ impl Desk {
         let Inquiry { sender, question } = inquiry;
         let answer = match question {
             Question::Pending => self.pending(&sender).await,
+            Question::Revoke { of, delivery } => self.revoke_if_entitled(&delivery, &sender, &of).await,
         };
         answer.unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "an inquiry could not be answered");
@@ -51,7 +60,7 @@ impl Desk {
     }
 
     /// The open requests of somebody, the oldest first.
-    async fn all_open(&self, whom: &Whom) -> Result<Vec<Request>, PortError> {
+    pub(super) async fn all_open(&self, whom: &Whom) -> Result<Vec<Request>, PortError> {
         let ids = self.ports.store.open_requests(whom).await?;
         self.load_all(&ids).await
     }

@@ -17,7 +17,7 @@ pub enum Answer {
     /// This.
     Say(Card),
     /// This, and the answer to the inquiry once [`Desk::answer`] has it.
-    Later(Card, Inquiry),
+    Later(Card, Box<Inquiry>),
     /// Nothing: what follows is seen where it happens.
     Nothing,
 }
@@ -34,13 +34,15 @@ impl Desk {
             Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
             Wish::Ask(ask) => self.ask(delivery, sender, ask).await,
             Wish::Pending => {
-                Ok(Answer::Later(words::looking(), Inquiry { sender, question: Question::Pending }))
+                let inquiry = Inquiry { sender, question: Question::Pending };
+                Ok(Answer::Later(words::looking(), Box::new(inquiry)))
             }
-            Wish::Status { .. }
-            | Wish::Cancel { .. }
-            | Wish::Resend { .. }
-            | Wish::Revoke { .. }
-            | Wish::Delegate { .. } => Ok(Answer::Say(words::not_yet())),
+            Wish::Cancel { of } => self.cancel(&delivery, &sender, of.as_ref()).await,
+            Wish::Resend { of } => self.resend(&delivery, &sender, of.as_ref()).await,
+            Wish::Revoke { of } => self.revoke(delivery, sender, of).await,
+            Wish::Status { of: _ } | Wish::Delegate { to: _, from: _, until: _ } => {
+                Ok(Answer::Say(words::not_yet()))
+            }
             Wish::Press { choice, value } => {
                 match self.press(&delivery, &sender, choice, &value, &reply).await {
                     Ok(answer) => Ok(answer),
@@ -122,7 +124,7 @@ impl Desk {
     ) -> Result<Answer, Stopped> {
         let (value, number) = match choice {
             Choice::Pick => value.rsplit_once('.').ok_or(Refusal::NotAnApprover)?,
-            Choice::Approve | Choice::Deny | Choice::ShowPin => (value, ""),
+            Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw => (value, ""),
         };
         let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
         let stored = self.load(&id).await?;
@@ -132,6 +134,7 @@ impl Desk {
             Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await?,
             Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await?,
             Choice::Pick => return self.pick(&id, delivery, by, number).await,
+            Choice::Withdraw => self.change_for(&id, delivery, Event::Withdraw(by)).await?,
             Choice::ShowPin => {
                 return self.show_pin(&id, delivery, by, reply).await.map(|()| Answer::Nothing);
             }

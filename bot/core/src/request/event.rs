@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Case, Made, Notice, Posted, Reason, Request, Told};
-use crate::ids::{PassId, PersonId};
+use crate::ids::{ChatUser, PassId, PersonId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
+use crate::people::Human;
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::task::NewTask;
@@ -91,12 +92,16 @@ pub enum Event {
     WrongNumber,
     /// The owner, or who holds the code, says that it was not them.
     Report,
-    /// The requester takes it back.
-    Cancel(PersonId),
+    /// Somebody wants it cancelled: the requester may.
+    Cancel(ChatUser),
+    /// Somebody wants code and PIN sent again: the requester may.
+    Resend(ChatUser),
     /// An approver takes the approval back.
     Withdraw(PersonId),
-    /// Somebody entitled revokes the pass.
-    Revoke(PersonId),
+    /// Somebody wants it revoked: requester and approvers may.
+    Revoke(ChatUser),
+    /// Security revokes it.
+    RevokeBySecurity(Human),
 }
 
 /// Who joins those who were asked first.
@@ -111,6 +116,8 @@ pub struct Escalation {
 /// A proved and re-checked claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
+    /// Of which code and PIN the proof is: a newer code voids it.
+    pub generation: u32,
     /// The browser.
     pub client: TokenHash,
     /// What to ask Graph for.
@@ -161,6 +168,12 @@ pub enum Refusal {
     /// Its time is over.
     #[error("too late")]
     TooLate,
+    /// The pass is on its way to the subject, or theirs.
+    #[error("claimed already")]
+    Claimed,
+    /// Code and PIN were sent as often as they may be.
+    #[error("sent often enough")]
+    SentEnough,
     /// Another browser has the pass.
     #[error("already opened")]
     AlreadyOpened,

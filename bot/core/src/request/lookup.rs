@@ -7,7 +7,7 @@ use super::{
     Whom,
 };
 use crate::ids::{ChatUser, PersonId};
-use crate::people::{Human, PinnedContact};
+use crate::people::{Human, Naming, PinnedContact};
 use crate::policy::Route;
 use crate::ticket::{CodeHash, TokenHash};
 
@@ -30,7 +30,7 @@ impl State {
             Self::Closed { ending, .. } => match ending {
                 Ending::Used => "Used",
                 Ending::Expired => "Expired",
-                Ending::Revoked => "Revoked",
+                Ending::Revoked(_) => "Revoked",
                 Ending::Refused(_) => "Refused",
                 Ending::Denied(_) => "Denied",
                 Ending::Mismatched(_) => "Mismatched",
@@ -215,13 +215,13 @@ impl Case {
 }
 
 impl Request {
-    /// Why it was refused, if it was or is about to be.
+    /// How it ended, or will once its pass is gone.
     #[must_use]
-    pub fn refused_for(&self) -> Option<&Reason> {
-        let ending = match &self.state {
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.state {
             State::Closed { ending, .. }
             | State::Unsettled { goal: Goal::End(ending), .. }
-            | State::Revoking { goal: Goal::End(ending), .. } => ending,
+            | State::Revoking { goal: Goal::End(ending), .. } => Some(ending),
             State::Received
             | State::AwaitingApproval { .. }
             | State::Approved(_)
@@ -230,13 +230,18 @@ impl Request {
             | State::Unsettled { .. }
             | State::Issued { .. }
             | State::Shown { .. }
-            | State::Revoking { .. } => return None,
-        };
-        match ending {
+            | State::Revoking { .. } => None,
+        }
+    }
+
+    /// Why it was refused, if it was or is about to be.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<&Reason> {
+        match self.ending()? {
             Ending::Refused(reason) => Some(reason),
             Ending::Used
             | Ending::Expired
-            | Ending::Revoked
+            | Ending::Revoked(_)
             | Ending::Denied(_)
             | Ending::Mismatched(_)
             | Ending::Cancelled
@@ -246,6 +251,33 @@ impl Request {
             | Ending::Locked
             | Ending::Reported => None,
         }
+    }
+
+    /// Whether that account made the request.
+    #[must_use]
+    pub fn is_asked_by(&self, account: &ChatUser) -> bool {
+        self.requester.account() == Some(account)
+    }
+
+    /// Whether the request is for the person of that name, as far as the request itself knows their names.
+    #[must_use]
+    pub fn is_for(&self, naming: &Naming) -> bool {
+        let is_upn =
+            |upn: &str| matches!(naming, Naming::Address(address) if upn.eq_ignore_ascii_case(address));
+        self.subject == *naming || self.case().is_some_and(|case| is_upn(&case.subject.upn))
+    }
+
+    /// Whose account it is, if they may revoke the request for what they are in it: its requester or an approver.
+    #[must_use]
+    pub fn may_revoke(&self, account: &ChatUser) -> Option<Human> {
+        let case = self.case()?;
+        if self.is_asked_by(account) {
+            return Some(case.requester.clone());
+        }
+        case.approvers
+            .iter()
+            .find(|candidate| candidate.account == *account)
+            .map(|candidate| candidate.human.clone())
     }
 }
 

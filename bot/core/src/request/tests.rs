@@ -4,4 +4,5 @@ mod invariants;
 pub(crate) mod samples;
 mod stories;
 pub(crate) mod table;
+mod undo;
 mod world;

@@ -15,6 +15,7 @@ mod late;
 mod matching;
 mod pass;
 mod ticket;
+mod undo;
 mod warnings;
 
 impl Request {
@@ -79,9 +80,11 @@ impl Request {
             Event::OwnerTold(attempt, told) => draft.owner_told(attempt, told),
             Event::WrongNumber => draft.wrong_number(),
             Event::Report => draft.report(),
-            Event::Cancel(by) => draft.cancel(by),
+            Event::Cancel(by) => draft.cancel(&by),
+            Event::Resend(by) => draft.resend(&by),
             Event::Withdraw(by) => draft.withdraw(by),
-            Event::Revoke(by) => draft.revoke(by),
+            Event::Revoke(by) => draft.revoke(&by),
+            Event::RevokeBySecurity(by) => draft.take_back(&by),
         }?;
         Ok(draft.finish())
     }
@@ -116,13 +119,16 @@ impl<'a> Draft<'a> {
         let past = match past {
             Past::Granted(grant) if !grant.loose.is_empty() => {
                 self.next.state = State::Unsettled { grant, goal: Goal::End(ending) };
+                self.task(self.now, Task::Refresh);
                 return;
             }
             Past::Nothing | Past::Asked(_) | Past::Granted(_) => past,
         };
         let (name, news) = ending.story();
         self.event(name);
-        if let Some(news) = news {
+        // Who cancelled was answered at once, save that a pass might have been made: now it is certain that none lives.
+        let was_in_hand = matches!(self.before.state, State::Unsettled { .. } | State::Revoking { .. });
+        if ending != Ending::Cancelled || was_in_hand {
             self.tell_requester(news);
         }
         self.task(self.now, Task::Refresh);
@@ -188,20 +194,20 @@ impl Line<'_> {
 
 impl Ending {
     /// Its name in the ledger, and what the requester is told of it.
-    fn story(&self) -> (&'static str, Option<News>) {
+    fn story(&self) -> (&'static str, News) {
         match self {
-            Self::Used => ("request.used", Some(News::Over)),
-            Self::Expired => ("request.expired", Some(News::Over)),
-            Self::Revoked => ("request.revoked", Some(News::Over)),
-            Self::Refused(_) => ("request.refused", Some(News::Refused)),
-            Self::Denied(_) => ("request.denied", Some(News::Denied)),
-            Self::Mismatched(_) => ("request.mismatched", Some(News::Mismatched)),
-            Self::Cancelled => ("request.cancelled", None),
-            Self::Withdrawn(_) => ("request.withdrawn", Some(News::Denied)),
-            Self::LapsedUndecided => ("request.lapsed.undecided", Some(News::Lapsed)),
-            Self::LapsedUnclaimed => ("request.lapsed.unclaimed", Some(News::Lapsed)),
-            Self::Locked => ("request.locked", Some(News::Locked)),
-            Self::Reported => ("request.reported.closed", Some(News::Reported)),
+            Self::Used => ("request.used", News::Over),
+            Self::Expired => ("request.expired", News::Over),
+            Self::Revoked(_) => ("request.revoked", News::Over),
+            Self::Refused(_) => ("request.refused", News::Refused),
+            Self::Denied(_) => ("request.denied", News::Denied),
+            Self::Mismatched(_) => ("request.mismatched", News::Mismatched),
+            Self::Cancelled => ("request.cancelled", News::Over),
+            Self::Withdrawn(_) => ("request.withdrawn", News::Denied),
+            Self::LapsedUndecided => ("request.lapsed.undecided", News::Lapsed),
+            Self::LapsedUnclaimed => ("request.lapsed.unclaimed", News::Lapsed),
+            Self::Locked => ("request.locked", News::Locked),
+            Self::Reported => ("request.reported.closed", News::Reported),
         }
     }
 }

@@ -43,7 +43,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     match &request.state {
         State::AwaitingApproval { approvals, expires_at, .. } => {
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
-                return card.text("You approved. It waits for somebody else now.");
+                return withdrawable(card.text("You approved. It waits for somebody else now."), value);
             }
             let card = asked::delegated(card, case, candidate).text(format!(
                 "Approve only if you know that {} really is locked out: call them on a number that you already had. \
@@ -53,14 +53,24 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             ));
             approving(card, case, &value).button("Deny", Choice::Deny, value, Look::Danger)
         }
-        State::Closed { ending: Ending::LapsedUndecided | Ending::LapsedUnclaimed, .. } => asked::lapsed(card, case),
-        State::Approved(grant) | State::ClaimOpen(grant) if keeps_pin(grant, candidate) => card
-            .text(format!(
-                "You tell {} the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and \
-                 read it out. Each press makes a new PIN and voids the one before.",
-                case.subject.name
-            ))
-            .button("Show PIN", Choice::ShowPin, value, Look::Primary),
+        State::Closed { ending: Ending::LapsedUndecided | Ending::LapsedUnclaimed, .. } => {
+            asked::lapsed(card, case)
+        }
+        State::Approved(grant) | State::ClaimOpen(grant) if keeps_pin(grant, candidate) => {
+            let card = card
+                .text(format!(
+                    "You tell {} the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN \
+                     and read it out. Each press makes a new PIN and voids the one before.",
+                    case.subject.name
+                ))
+                .text(void_pin(grant))
+                .without_blanks()
+                .button("Show PIN", Choice::ShowPin, value.clone(), Look::Primary);
+            withdrawable(card, value)
+        }
+        State::Approved(grant) | State::ClaimOpen(grant) if has_approved(grant, candidate) => {
+            withdrawable(card.text("You approved."), value)
+        }
         State::Received
         | State::Approved(_)
         | State::ClaimOpen(_)
@@ -86,6 +96,20 @@ fn approving(card: Card, case: &Case, value: &str) -> Card {
     matching.choices().iter().fold(card, |card, number| {
         card.button(&number.to_string(), Choice::Pick, format!("{value}.{number}"), Look::Plain)
     })
+}
+
+/// Whoever approved may change their mind until the claim.
+fn withdrawable(card: Card, value: String) -> Card {
+    card.button("Withdraw approval", Choice::Withdraw, value, Look::Danger)
+}
+
+fn has_approved(grant: &Grant, candidate: &Candidate) -> bool {
+    grant.approvals.iter().any(|approval| approval.by.id == candidate.human.id)
+}
+
+fn void_pin(grant: &Grant) -> &'static str {
+    let is_void = grant.ticket.resends > 0 && grant.ticket.pin.is_none();
+    if is_void { "A new code is sent, so the PIN before is void: they need a new one from you." } else { "" }
 }
 
 fn keeps_pin(grant: &Grant, candidate: &Candidate) -> bool {

@@ -1,5 +1,6 @@
 //! What do people hear of a request as it goes on?
 
+use super::undo::{new_pin_needed, revoked};
 use super::{asked, by_whom, length, reason, some_names, standing, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
@@ -54,6 +55,8 @@ pub fn news(request: &Request, news: News) -> Card {
         }
         News::Declined => Card::line(format!("Entra would not make the pass for {name}."))
             .text("Your Entra administrator finds the reason in the log of tapdesk. Code and PIN still work for now."),
+        News::Resent => new_pin_needed(request),
+        News::Revoked => revoked(request),
         News::Reported => Card::line(format!("Request {id} for {name} was stopped for safety."))
             .text("Security looks into it. Please do not ask again before they have talked to you."),
     }

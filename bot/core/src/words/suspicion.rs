@@ -55,7 +55,9 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         | News::Over
         | News::ForeignPass
         | News::Declined
-        | News::Reported => None,
+        | News::Reported
+        | News::Resent
+        | News::Revoked => None,
     }
 }
 

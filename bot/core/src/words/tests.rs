@@ -7,7 +7,9 @@ use crate::card::PinCard;
 use crate::pass::{PassMeta, Usability};
 use crate::policy::Route;
 use crate::ports::{Decline, Message, NotVouched};
-use crate::request::tests::samples::{MAX, OLGA, SAM, Sample, browser, case, code, monday, pin_hash};
+use crate::request::tests::samples::{
+    MAX, OLGA, SAM, Sample, account, browser, case, code, monday, pin_hash,
+};
 use crate::request::{Case, Event, Reason, State, Told};
 use crate::task::News;
 use crate::ticket::{Code, Pin, ReportToken};
@@ -125,6 +127,8 @@ fn refusals() {
         Refusal::NotAnApprover,
         Refusal::NotTheRequester,
         Refusal::TooLate,
+        Refusal::Claimed,
+        Refusal::SentEnough,
         Refusal::AlreadyOpened,
         Refusal::InHand,
         Refusal::Waiting,
@@ -138,6 +142,8 @@ fn refusals() {
     This is not yours to decide, so nothing happened.
     Only the person who asked can do that.
     Too late: its time is over. If it is still needed, ask for it again.
+    Too late: the pass is being opened, or was. The command's revoke takes it back and ends their sessions.
+    That was sent as often as one approval allows.
     The pass was opened already.
     I am working on it. Try again in a minute.
     This still waits for the code or the PIN.
@@ -250,6 +256,7 @@ fn the_approval_card_of_somebody_who_approved_before_the_other() {
     Pass: good for 1 hour and one sign-in, from the moment they open it
     Rule: helpdesk for staff
     You approved. It waits for somebody else now.
+    [Withdraw approval]
     ");
 }
 
@@ -265,6 +272,7 @@ fn the_approval_card_of_who_tells_the_pin() {
     Rule: helpdesk for staff
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
     [Show PIN]
+    [Withdraw approval]
     ");
     assert_eq!(card_for(&Sample::claim_open(), MAX), card_for(&Sample::approved(), MAX));
     assert!(!card_for(&Sample::approved(), OLGA).contains("PIN"));
@@ -284,14 +292,14 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
     ClaimOpen: Pass for Jane Doe: approved by Max Manager
     Issuing: Pass for Jane Doe: approved by Max Manager
     Unsettled: Pass for Jane Doe: approved by Max Manager
-    Unsettled, then closed: Pass for Jane Doe: revoked
+    Unsettled, then closed: Pass for Jane Doe: revoked by Sam Agent
     Issued: Pass for Jane Doe: approved by Max Manager
     Shown: Pass for Jane Doe: handed over, approved by Max Manager
     Revoking: Pass for Jane Doe: approved by Max Manager
-    Revoking, then closed: Pass for Jane Doe: revoked
+    Revoking, then closed: Pass for Jane Doe: revoked by Sam Agent
     Used: Pass for Jane Doe: approved by Max Manager, then used
     Expired: Pass for Jane Doe: approved by Max Manager, then expired
-    Revoked: Pass for Jane Doe: approved by Max Manager, then revoked
+    Revoked: Pass for Jane Doe: approved by Max Manager, then revoked by Sam Agent
     Denied: Pass for Jane Doe: denied by Max Manager
     Mismatched: Pass for Jane Doe: stopped, Max Manager chose another number
     Cancelled: Pass for Jane Doe: cancelled by the requester
@@ -478,7 +486,7 @@ fn news_of_the_pass() {
         news_of(&Sample::revoking(), News::NotSeen),
         news_of(&Sample::shown().after([Event::PassUsed]), News::Over),
         news_of(&Sample::shown().after([Event::PassOver]), News::Over),
-        news_of(&Sample::shown().after([Event::Revoke(SAM), Event::Deleted]), News::Over),
+        news_of(&Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]), News::Over),
         news_of(&Sample::shown().after([Event::Report]), News::Reported),
     ];
     insta::assert_snapshot!(texts.join("\n\n"), @"
@@ -498,7 +506,7 @@ fn news_of_the_pass() {
 
     The pass for Jane Doe is over: approved by Max Manager, then expired.
 
-    The pass for Jane Doe is over: approved by Max Manager, then revoked.
+    The pass for Jane Doe is over: approved by Max Manager, then revoked by Sam Agent.
 
     Request MNPQRS for Jane Doe was stopped for safety.
     Security looks into it. Please do not ask again before they have talked to you.

@@ -11,7 +11,8 @@ use super::world::{Step, World, acts, facts, mistaken_facts};
 use crate::ids::PersonId;
 use crate::ledger::{Phase, Record};
 use crate::policy::assign;
-use crate::request::{Approval, Change, Ending, Event, MOST_REMINDERS, Past, State, UNSEEN_AFTER};
+use crate::ports::PIN_TRIES;
+use crate::request::{Approval, Change, Ending, Event, MOST_REMINDERS, Past, RESENDS, State, UNSEEN_AFTER};
 use crate::task::{NewTask, Task};
 
 fn people(approvals: &[Approval]) -> Vec<PersonId> {
@@ -252,6 +253,26 @@ proptest! {
         let mut world = World::after(facts, &acts);
         world.settle();
         prop_assert!(!world.sample.request.is_open(), "stuck in {}", world.state().name());
+    }
+
+    /// However often it is sent again: five wrong PINs without a right one, two more codes, and an end.
+    #[test]
+    fn sending_again_is_bounded(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        let (mut wrong, mut resent) = (0, 0);
+        for (step, change) in changes(&world) {
+            match step.event {
+                Event::WrongPin => wrong += 1,
+                Event::Claim(_) | Event::PinProved => wrong = 0,
+                Event::Resend(_) => resent += 1,
+                _ => {}
+            }
+            prop_assert!(wrong <= PIN_TRIES && resent <= RESENDS);
+            if let Some(grant) = change.next.grant() {
+                prop_assert!(grant.ticket.expires_at <= grant.ticket.ends_at);
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) const MAX: PersonId = person(3);
 pub(crate) const OLGA: PersonId = person(4);
 pub(crate) const FINN: PersonId = person(6);
 pub(crate) const DORA: PersonId = person(7);
+pub(crate) const SECURITY: PersonId = person(8);
 pub(crate) const STRANGER: PersonId = person(9);
 
 pub(crate) const fn person(number: u128) -> PersonId {
@@ -37,6 +38,7 @@ pub(crate) fn human(id: PersonId) -> Human {
         4 => "Olga Oncall",
         6 => "Finn Fallback",
         7 => "Dora Deputy",
+        8 => "Sec Urity",
         _ => "Somebody Else",
     };
     let upn = format!("{}@contoso.com", name.to_lowercase().replace(' ', "."));
@@ -151,7 +153,7 @@ pub(crate) fn pin_hash(number: u32) -> PinHash {
 }
 
 pub(crate) fn claim(by: u8) -> Claim {
-    Claim { client: browser(by), wish: wish(), before: Vec::new(), up_since: monday() }
+    Claim { generation: 1, client: browser(by), wish: wish(), before: Vec::new(), up_since: monday() }
 }
 
 pub(crate) fn made(pass: &str, by: u8, at: Timestamp) -> Made {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::samples::{
-    DORA, FINN, MAX, OLGA, SAM, STRANGER, Sample, browser, case, claim, delegate, made, posted,
+    DORA, FINN, MAX, OLGA, SAM, Sample, account, browser, case, claim, delegate, made, posted,
 };
 use crate::hours::QuietHours;
 use crate::request::{Event, Goal, Refusal, SWEEPS, State};
@@ -28,18 +28,13 @@ fn a_look_that_ends_during_the_next_create_is_looked_again() {
 
 #[test]
 fn a_look_before_its_time_does_not_count() {
-    let sample = Sample::unsettled().after([Event::Revoke(SAM)]);
+    let sample = Sample::unsettled().after([Event::Revoke(account(SAM))]);
     let sample = sample.after([Event::Swept(0), Event::Swept(0), Event::Swept(0), Event::Swept(0)]);
     assert!(sample.request.is_open(), "four looks at once are one look");
     let sample = sample.wait(SWEEPS[1]).after([Event::Swept(0)]);
     assert!(sample.request.is_open());
     let sample = sample.wait(SWEEPS[2]).after([Event::Swept(0)]);
     assert!(!sample.request.is_open());
-}
-
-#[test]
-fn nobody_cancels_before_it_is_known_who_asked() {
-    assert_eq!(Sample::received().apply(Event::Cancel(STRANGER)), Err(Refusal::Moot));
 }
 
 #[test]

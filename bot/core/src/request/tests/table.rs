@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::samples::{
-    FINN, JANE, MAX, SAM, STRANGER, Sample, browser, case, claim, code, escalation, made, monday, notice,
-    pin_hash, posted,
+    FINN, JANE, MAX, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation, human,
+    made, monday, notice, pin_hash, posted,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
@@ -57,10 +57,12 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::NoticeMinted(_) => Event::OwnerTold(1, Told::Made),
         Event::OwnerTold(..) => Event::WrongNumber,
         Event::WrongNumber => Event::Report,
-        Event::Report => Event::Cancel(SAM),
-        Event::Cancel(_) => Event::Withdraw(MAX),
-        Event::Withdraw(_) => Event::Revoke(SAM),
-        Event::Revoke(_) => return None,
+        Event::Report => Event::Cancel(account(SAM)),
+        Event::Cancel(_) => Event::Resend(account(SAM)),
+        Event::Resend(_) => Event::Withdraw(MAX),
+        Event::Withdraw(_) => Event::Revoke(account(MAX)),
+        Event::Revoke(_) => Event::RevokeBySecurity(human(SECURITY)),
+        Event::RevokeBySecurity(_) => return None,
     })
 }
 
@@ -109,7 +111,9 @@ fn rows() -> Vec<(String, Event, Duration)> {
             ],
             Event::Swept(_) => vec![("found one", Event::Swept(1), soon)],
             Event::PageShowed(_) => vec![("another browser", Event::PageShowed(browser(2)), soon)],
-            Event::Cancel(_) => vec![("by a stranger", Event::Cancel(STRANGER), soon)],
+            Event::Cancel(_) => vec![("by a stranger", Event::Cancel(account(STRANGER)), soon)],
+            Event::Resend(_) => vec![("by a stranger", Event::Resend(account(STRANGER)), soon)],
+            Event::Revoke(_) => vec![("by a stranger", Event::Revoke(account(STRANGER)), soon)],
             Event::Withdraw(_) => vec![("by a stranger", Event::Withdraw(STRANGER), soon)],
             _ => Vec::new(),
         };
@@ -125,11 +129,11 @@ fn closed(ending: &Ending) -> Sample {
     match ending {
         Ending::Used => Sample::shown().after([Event::PassUsed]),
         Ending::Expired => Sample::shown().after([Event::PassOver]),
-        Ending::Revoked => Sample::shown().after([Event::Revoke(SAM), Event::Deleted]),
+        Ending::Revoked(_) => Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]),
         Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
         Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),
         Ending::Mismatched(_) => Sample::matching().after([Event::Pick(MAX, 12)]),
-        Ending::Cancelled => Sample::awaiting().after([Event::Cancel(SAM)]),
+        Ending::Cancelled => Sample::awaiting().after([Event::Cancel(account(SAM))]),
         Ending::Withdrawn(_) => Sample::claim_open().after([Event::Withdraw(MAX)]),
         Ending::LapsedUndecided => {
             Sample::awaiting().wait(Duration::from_hours(4)).after([Event::ApprovalTimeOver])
@@ -144,11 +148,10 @@ fn closed(ending: &Ending) -> Sample {
 
 /// The ending after `ending`, in the order of the enum.
 fn next_ending(ending: &Ending) -> Option<Ending> {
-    use super::samples::human;
     Some(match ending {
         Ending::Used => Ending::Expired,
-        Ending::Expired => Ending::Revoked,
-        Ending::Revoked => Ending::Refused(Reason::NoRule),
+        Ending::Expired => Ending::Revoked(human(SAM)),
+        Ending::Revoked(_) => Ending::Refused(Reason::NoRule),
         Ending::Refused(_) => Ending::Denied(human(MAX)),
         Ending::Denied(_) => Ending::Mismatched(human(MAX)),
         Ending::Mismatched(_) => Ending::Cancelled,
@@ -172,11 +175,11 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         Sample::claim_open(),
         Sample::issuing(),
         Sample::unsettled(),
-        Sample::unsettled().after([Event::Revoke(SAM)]),
+        Sample::unsettled().after([Event::Revoke(account(SAM))]),
         Sample::issued(),
         Sample::shown(),
         Sample::revoking(),
-        Sample::shown().after([Event::Revoke(SAM)]),
+        Sample::shown().after([Event::Revoke(account(SAM))]),
     ];
     let mut columns: Vec<(String, Sample)> =
         open.into_iter().map(|sample| (name(&sample.request), sample)).collect();

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::samples::{
-    DORA, FINN, JANE, MAX, OLGA, SAM, STRANGER, Sample, browser, candidate, case, code, delegate, escalation,
-    human, later, monday, notice, number_47, person, pin_hash, posted, wish,
+    DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
+    delegate, escalation, human, later, monday, notice, number_47, person, pin_hash, posted, wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -29,7 +29,9 @@ pub(super) enum Act {
     Deny(PersonId),
     Cancel(PersonId),
     Withdraw(PersonId),
-    Revoke,
+    Resend(PersonId),
+    Revoke(PersonId),
+    RevokeBySecurity,
     Report,
     ShowPin(PersonId),
     /// Code and PIN are proved in a browser.
@@ -166,9 +168,11 @@ impl World {
             Act::Approve(by) => self.apply(Event::Approve(*by)),
             Act::Pick(by, is_right) => self.apply(Event::Pick(*by, if *is_right { 47 } else { 12 })),
             Act::Deny(by) => self.apply(Event::Deny(*by)),
-            Act::Cancel(by) => self.apply(Event::Cancel(*by)),
+            Act::Cancel(by) => self.apply(Event::Cancel(account(*by))),
+            Act::Resend(by) => self.apply(Event::Resend(account(*by))),
             Act::Withdraw(by) => self.apply(Event::Withdraw(*by)),
-            Act::Revoke => self.apply(Event::Revoke(SAM)),
+            Act::Revoke(by) => self.apply(Event::Revoke(account(*by))),
+            Act::RevokeBySecurity => self.apply(Event::RevokeBySecurity(human(SECURITY))),
             Act::Report => self.apply(Event::Report),
             Act::WrongPin => self.apply(Event::WrongPin),
             Act::TriesExhausted => self.apply(Event::TriesExhausted),
@@ -236,7 +240,9 @@ impl World {
         if !before.is_empty() {
             return self.apply(Event::ForeignPass);
         }
-        self.apply(Event::Claim(Claim { client: browser(by), wish: wish(), before, up_since: monday() }));
+        let generation = self.sample.request.grant().map_or(0, |grant| grant.ticket.generation);
+        let client = browser(by);
+        self.apply(Event::Claim(Claim { generation, client, wish: wish(), before, up_since: monday() }));
     }
 
     fn graph(&mut self, answer: Answer) {
@@ -515,7 +521,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => anybody().prop_map(Act::Deny),
         1 => anybody().prop_map(Act::Cancel),
         1 => anybody().prop_map(Act::Withdraw),
-        1 => Just(Act::Revoke),
+        1 => anybody().prop_map(Act::Resend),
+        1 => anybody().prop_map(Act::Revoke),
+        1 => Just(Act::RevokeBySecurity),
         1 => Just(Act::Report),
         3 => anybody().prop_map(Act::ShowPin),
         8 => browser().prop_map(Act::Claim),
@@ -556,6 +564,7 @@ pub(super) fn acts() -> impl Strategy<Value = Vec<Act>> {
         Act::Claim(1),
         Act::Graph(Answer::Created),
         Act::PageShowed(1),
+        Act::SignIn,
     ];
     (0..=main_line.len(), prop::collection::vec(act(), 0..25))
         .prop_map(move |(far, acts)| main_line[..far].iter().cloned().chain(acts).collect())

@@ -4,7 +4,7 @@ use super::{Applied, Draft, later};
 use crate::ids::PersonId;
 use crate::policy::{Route, assign};
 use crate::request::{
-    Approval, Candidate, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, Ticket,
+    Approval, Candidate, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, TICKET_TIMES, Ticket,
 };
 use crate::task::{News, Task};
 use jiff::Timestamp;
@@ -160,8 +160,16 @@ impl Draft<'_> {
         }
         self.task(expires_at, Task::LapseTicket);
         self.tell_requester(News::Approved);
-        let ticket =
-            Ticket { generation: 0, code: None, failed_routes: Vec::new(), pin: None, wrong: 0, expires_at };
+        let ticket = Ticket {
+            generation: 0,
+            code: None,
+            failed_routes: Vec::new(),
+            pin: None,
+            wrong: 0,
+            resends: 0,
+            expires_at,
+            ends_at: later(self.now, case.terms.ticket_expires.saturating_mul(TICKET_TIMES)),
+        };
         let grant =
             Grant { case, approvals, ticket, loose: Vec::new(), attempts: 0, fate: None, notice: None };
         self.next.state = State::Approved(Box::new(grant));

@@ -21,6 +21,8 @@ impl Draft<'_> {
             State::Received | State::AwaitingApproval { .. } => Err(Refusal::Moot),
             State::Approved(_) => Err(Refusal::Waiting),
             State::ClaimOpen(grant) if now >= grant.ticket.expires_at => Err(Refusal::TooLate),
+            // Sent again while the claim was checked: what was proved is void.
+            State::ClaimOpen(grant) if grant.ticket.generation != claim.generation => Err(Refusal::Moot),
             State::ClaimOpen(grant) => {
                 self.begin(grant, claim, None);
                 Ok(())
@@ -58,6 +60,7 @@ impl Draft<'_> {
             .with_fact("one_time", claim.wish.one_time);
         self.task(later(self.now, SETTLE_AFTER), Task::Settle);
         self.task(self.now, Task::NotifyOwner);
+        self.task(self.now, Task::Refresh);
         let attempt = Attempt {
             at: self.now,
             intent: self.version,
@@ -284,6 +287,7 @@ impl Draft<'_> {
             return;
         }
         self.task(grant.ticket.expires_at, Task::LapseTicket);
+        self.task(self.now, Task::Refresh);
         self.next.state = State::ClaimOpen(grant);
     }
 }

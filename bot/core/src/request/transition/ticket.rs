@@ -99,7 +99,8 @@ impl Draft<'_> {
             self.next.state = State::Approved(grant);
             return;
         }
-        grant.ticket.expires_at = later(self.now, grant.case.terms.ticket_expires);
+        let expires_at = later(self.now, grant.case.terms.ticket_expires);
+        grant.ticket.expires_at = expires_at.min(grant.ticket.ends_at);
         self.task(grant.ticket.expires_at, Task::LapseTicket);
         self.task(self.now, Task::Refresh);
         self.event("ticket.open");

@@ -1,8 +1,7 @@
-//! What do warnings and changes of mind lead to?
+//! What do warnings lead to?
 
 use super::{Applied, Draft};
-use crate::ids::PersonId;
-use crate::request::{Approval, Ending, Goal, Notice, Past, REPORT_TRIES, Refusal, State, Told};
+use crate::request::{Ending, Goal, Notice, Past, REPORT_TRIES, Refusal, State, Told};
 use crate::task::{Audience, News, Task};
 
 impl Draft<'_> {
@@ -75,93 +74,6 @@ impl Draft<'_> {
             self.intent("sessions.revoke");
             self.task(self.now, Task::RevokeSessions);
         }
-        Ok(())
-    }
-
-    pub(super) fn cancel(&mut self, by: PersonId) -> Applied {
-        // Who asked is known by object id once the facts are in, a moment later.
-        let case = self.before.case().ok_or(Refusal::Moot)?;
-        if case.requester.id != by {
-            return Err(Refusal::NotTheRequester);
-        }
-        self.stop(Ending::Cancelled, by)
-    }
-
-    pub(super) fn withdraw(&mut self, by: PersonId) -> Applied {
-        let approved =
-            |approvals: &[Approval]| approvals.iter().find(|a| a.by.id == by).map(|a| a.by.clone());
-        let human = match &self.before.state {
-            State::AwaitingApproval { approvals, .. } => approved(approvals),
-            State::Received => None,
-            State::Approved(_)
-            | State::ClaimOpen(_)
-            | State::Issuing { .. }
-            | State::Unsettled { .. }
-            | State::Issued { .. }
-            | State::Shown { .. }
-            | State::Revoking { .. }
-            | State::Closed { .. } => self.before.grant().and_then(|grant| approved(&grant.approvals)),
-        };
-        let human = human.ok_or(Refusal::NotAnApprover)?;
-        match self.before.state {
-            State::AwaitingApproval { .. } | State::Approved(_) | State::ClaimOpen(_) => {
-                self.stop(Ending::Withdrawn(human), by)
-            }
-            State::Received
-            | State::Issuing { .. }
-            | State::Unsettled { .. }
-            | State::Issued { .. }
-            | State::Shown { .. }
-            | State::Revoking { .. } => Err(Refusal::TooLate),
-            State::Closed { .. } => Err(Refusal::Over),
-        }
-    }
-
-    /// Ends a request that has no pass yet.
-    pub(super) fn stop(&mut self, ending: Ending, by: PersonId) -> Applied {
-        self.event("request.stopped").by(by);
-        match self.before.state.clone() {
-            State::Received => return Err(Refusal::Moot),
-            State::AwaitingApproval { case, .. } => self.end(ending, Past::Asked(case)),
-            State::Approved(grant) | State::ClaimOpen(grant) => self.end(ending, Past::Granted(grant)),
-            State::Issuing { grant, attempt } => self.unsettle(grant, attempt, Goal::End(ending)),
-            State::Unsettled { grant, goal: Goal::Reopen } => {
-                self.next.state = State::Unsettled { grant, goal: Goal::End(ending) };
-            }
-            State::Revoking { grant, pass, intent, goal: Goal::Reopen } => {
-                self.next.state = State::Revoking { grant, pass, intent, goal: Goal::End(ending) };
-            }
-            State::Issued { .. } | State::Shown { .. } => return Err(Refusal::TooLate),
-            State::Unsettled { .. } | State::Revoking { .. } | State::Closed { .. } => {
-                return Err(Refusal::Over);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn revoke(&mut self, by: PersonId) -> Applied {
-        let end = Goal::End(Ending::Revoked);
-        match self.before.state.clone() {
-            State::Issued { grant, pass } | State::Shown { grant, pass, .. } => {
-                self.delete(grant, pass.id, end);
-            }
-            State::Issuing { grant, attempt } => self.unsettle(grant, attempt, end),
-            State::Unsettled { grant, goal: Goal::Reopen } => {
-                self.next.state = State::Unsettled { grant, goal: end }
-            }
-            State::Revoking { grant, pass, intent, goal: Goal::Reopen } => {
-                self.next.state = State::Revoking { grant, pass, intent, goal: end };
-            }
-            State::Received | State::AwaitingApproval { .. } | State::Approved(_) | State::ClaimOpen(_) => {
-                return Err(Refusal::Moot);
-            }
-            State::Unsettled { .. } | State::Revoking { .. } | State::Closed { .. } => {
-                return Err(Refusal::Over);
-            }
-        }
-        self.event("pass.revoked").by(by);
-        self.intent("sessions.revoke");
-        self.task(self.now, Task::RevokeSessions);
         Ok(())
     }
 }
