@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use insta::assert_snapshot;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::scene::{JANES_PHONE, rulebook, said};
@@ -80,7 +80,13 @@ async fn a_new_code_and_a_new_pin_work_and_the_older_ones_do_not() -> anyhow::Re
 async fn it_is_sent_again_twice_and_no_more() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.ticket_for_jane().await?;
-    new_ticket(&world).await?;
+    resend(&world).await?;
+    // The same message, brought again, is no second wish.
+    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
+    let again = world.slack.replay(&delivery).await;
+    ensure!(again.body.contains("I have this one already"), "{}", again.body);
+    world.settle().await?;
+    ensure!(world.texts() == 2, "{} text messages", world.texts());
     let ticket = new_ticket(&world).await?;
     assert_snapshot!(resend(&world).await?, @"
     Code and PIN for Jane Doe were sent 3 times, which is all that one approval allows.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use insta::assert_snapshot;
 use tapdesk_tests::scene::{rulebook, said};
 use tapdesk_tests::world::World;
@@ -67,6 +67,31 @@ async fn once_the_claim_began_the_button_is_gone_and_a_late_press_hears_what_to_
     world.ticket_is_over(&world.browser(), &ticket, "revoked").await?;
     world.everybody_reads();
     world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_that_races_a_claim_leaves_no_pass_or_hears_that_it_came_too_late() -> anyhow::Result<()>
+{
+    for _ in 0..4 {
+        let world = World::start().await?;
+        let ticket = world.ticket_for_jane().await?;
+        let (card, browser) = (world.card(&world.mary, BUTTON)?, world.browser());
+        let (reply, answer) =
+            join(world.slack.press(&world.mary.account, &card, BUTTON), browser.claim(&ticket.0, &ticket.1))
+                .await;
+        ensure!(reply?.is_accepted(), "the press was not acknowledged");
+        let answer = answer?;
+        world.settle().await?;
+        if world.reads(&world.mary).iter().any(|text| text.starts_with("Too late")) {
+            ensure!(answer.state() == "pass", "{answer:?}");
+        } else {
+            ensure!(world.janes_passes() == 0, "withdrawn, and a pass lives: {answer:?}");
+            world.ticket_is_over(&world.browser(), &ticket, "revoked").await?;
+        }
+        world.everybody_reads();
+        world.finish_unread().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

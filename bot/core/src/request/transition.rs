@@ -84,7 +84,7 @@ impl Request {
             Event::Resend(by) => draft.resend(&by),
             Event::Withdraw(by) => draft.withdraw(by),
             Event::Revoke(by) => draft.revoke(&by),
-            Event::RevokeBySecurity(by) => draft.take_back(&by),
+            Event::RevokeBySecurity(by) => draft.take_back(&by, "security"),
         }?;
         Ok(draft.finish())
     }

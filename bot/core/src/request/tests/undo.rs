@@ -155,13 +155,15 @@ fn one_of_two_approvers_takes_the_approval_back_before_the_other_gave_theirs() {
 
 #[test]
 fn requester_approvers_and_security_revoke_and_nobody_else() {
-    for event in [
-        Event::Revoke(account(SAM)),
-        Event::Revoke(account(MAX)),
-        Event::Revoke(account(OLGA)),
-        Event::RevokeBySecurity(human(SECURITY)),
+    for (event, who, right) in [
+        (Event::Revoke(account(SAM)), SAM, "requester"),
+        (Event::Revoke(account(MAX)), MAX, "approver"),
+        (Event::Revoke(account(OLGA)), OLGA, "approver"),
+        (Event::RevokeBySecurity(human(SECURITY)), SECURITY, "security"),
     ] {
         let sample = Sample::shown().after([event, Event::Deleted]);
+        let line = sample.records.iter().find(|record| record.what == "request.stopped").unwrap();
+        assert_eq!((line.by, line.facts["as"].as_str()), (Some(who), right));
         assert!(matches!(&sample.request.state, State::Closed { ending: Ending::Revoked(_), .. }));
         assert!(sample.tasks.iter().any(|new| new.task == Task::RevokeSessions));
     }

@@ -14,7 +14,8 @@ impl Draft<'_> {
         }
         // Who asked is known by object id once the facts are in, a moment later.
         let person = self.before.case().map(|case| case.requester.id);
-        self.stop(Ending::Cancelled, person)
+        self.stopped_by(person, "requester");
+        self.stop(Ending::Cancelled)
     }
 
     pub(super) fn withdraw(&mut self, by: PersonId) -> Applied {
@@ -35,7 +36,8 @@ impl Draft<'_> {
         let human = human.ok_or(Refusal::NotAnApprover)?;
         match self.before.state {
             State::AwaitingApproval { .. } | State::Approved(_) | State::ClaimOpen(_) => {
-                self.stop(Ending::Withdrawn(human), Some(by))
+                self.stopped_by(Some(by), "approver");
+                self.stop(Ending::Withdrawn(human))
             }
             State::Received
             | State::Issuing { .. }
@@ -47,12 +49,16 @@ impl Draft<'_> {
         }
     }
 
-    /// Ends a request that has no pass yet.
-    fn stop(&mut self, ending: Ending, by: Option<PersonId>) -> Applied {
-        let line = self.event("request.stopped");
-        if let Some(by) = by {
-            line.by(by);
+    /// Who ends it, and by which right.
+    fn stopped_by(&mut self, who: Option<PersonId>, right: &str) {
+        let line = self.event("request.stopped").with_fact("as", right);
+        if let Some(who) = who {
+            line.by(who);
         }
+    }
+
+    /// Ends a request that has no pass yet.
+    fn stop(&mut self, ending: Ending) -> Applied {
         match self.before.state.clone() {
             State::Received => self.end(ending, Past::Nothing),
             State::AwaitingApproval { case, .. } => self.end(ending, Past::Asked(case)),
@@ -130,13 +136,14 @@ impl Draft<'_> {
     /// Requester and approvers may, known by their accounts.
     pub(super) fn revoke(&mut self, by: &ChatUser) -> Applied {
         let human = self.before.may_revoke(by).ok_or(Refusal::NotAnApprover)?;
-        self.take_back(&human)
+        let right = if self.before.is_asked_by(by) { "requester" } else { "approver" };
+        self.take_back(&human, right)
     }
 
     /// Somebody entitled takes the pass back, or what would have become one.
-    pub(super) fn take_back(&mut self, by: &Human) -> Applied {
+    pub(super) fn take_back(&mut self, by: &Human, right: &str) -> Applied {
         self.revocable()?;
-        self.event("pass.revoked").by(by.id);
+        self.stopped_by(Some(by.id), right);
         let ending = Ending::Revoked(by.clone());
         match self.before.state.clone() {
             State::Received => return Err(Refusal::Moot),
