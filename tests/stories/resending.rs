@@ -33,21 +33,9 @@ async fn a_new_code_and_a_new_pin_work_and_the_older_ones_do_not() -> anyhow::Re
     The code for Jane Doe went to +49…12 (sms).
     Mary Major now calls them and tells them the PIN.
     ");
-    let read = world.reads(&world.mary).iter().map(|text| said(text)).collect::<Vec<_>>().join("\n=====\n");
-    assert_snapshot!(read, @"
-    Pass for Jane Doe: approved by Mary Major
-    For
-    Jane Doe (jane.doe@contoso.com)
-    Asked by
-    Ada Agent (ada.agent@contoso.com)
-    Reason
-    lost her phone, INC0012345
-    Code goes to
-    +49…12 (sms)
-    Pass
-    good for 1 hour and one sign-in, from the moment they open it
-    Rule
-    helpdesk for staff
+    let read: Vec<String> = world.reads(&world.mary).iter().map(|text| said(text)).collect();
+    let card = read[0].split_once("helpdesk for staff\n").context("the card says no rule")?.1;
+    assert_snapshot!([card, &read[1]].join("\n=====\n"), @"
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
     A new code is sent, so the PIN before is void: they need a new one from you.
     [Show PIN] [Withdraw approval]

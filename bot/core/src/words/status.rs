@@ -9,7 +9,7 @@ use crate::card::Card;
 use crate::request::{Reason, Request};
 
 /// So many lines fit into one answer.
-const MOST_LINES: usize = 10;
+pub(super) const MOST_LINES: usize = 10;
 
 /// The acknowledgement of an inquiry.
 #[must_use]

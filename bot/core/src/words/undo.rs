@@ -1,5 +1,6 @@
 //! What do people read who change their minds, and whom does it concern?
 
+use super::status::MOST_LINES;
 use super::{reason, refusal, standing, subject_name};
 use crate::card::Card;
 use crate::policy::Route;
@@ -147,10 +148,13 @@ pub fn which_one(open: &[Request], verb: &str, command: &str, was_named: bool) -
         "You have several open requests: for whom? Nothing happened yet; these are open:"
     };
     let mut card = Card::line(title);
-    for request in open {
+    for request in open.iter().take(MOST_LINES) {
         let (name, address) = (subject_name(request), address(request));
         let who = if name == address { name } else { format!("{name} ({address})") };
         card = card.text(format!("{who}: {}", standing(request)));
+    }
+    if let Some(more @ 1..) = open.len().checked_sub(MOST_LINES) {
+        card = card.text(format!("and {more} more"));
     }
     let example = open.first().map_or_else(|| "@colleague".to_owned(), address);
     card.text(format!("Write, for example: {command} {verb} {example}"))
@@ -313,6 +317,14 @@ mod tests {
         Nothing was revoked.
         Several people in the directory have that address. Ask again with the user principal name.
         ");
+    }
+
+    #[test]
+    fn a_long_list_says_how_much_is_left_out() {
+        let many = vec![Sample::received().request; MOST_LINES + 3];
+        let shown = shown(&which_one(&many, "cancel", "/tap", false));
+        assert_eq!(shown.lines().count(), MOST_LINES + 3, "{shown}");
+        assert!(shown.contains("\nand 3 more\n"), "{shown}");
     }
 
     #[test]
