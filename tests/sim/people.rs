@@ -180,6 +180,11 @@ impl Person {
         self.set(|p| p.other_mails.push(address.to_owned()))
     }
 
+    /// Empties the profile attribute `otherMails`.
+    pub fn without_other_mails(&self) -> Self {
+        self.set(|p| p.other_mails.clear())
+    }
+
     /// Sets the mail address to another than the sign-in name.
     pub fn with_mail(&self, address: &str) -> Self {
         self.set(|p| p.mail = Some(address.to_owned()))

@@ -72,7 +72,12 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     world.advance(Duration::from_mins(10)).await?;
     wires.tell(say);
     world.hears(&world.ada, "used")?;
-    say("Ada               reads: the pass is used");
+    say("Ada               reads: the pass is used, and that she should ask what Jane registered");
+    ensure!(
+        world.smtp.read("jane.doe@contoso.com").len() == 1,
+        "the account's owner was not told of the end"
+    );
+    say("Jane's mailbox    has another notice: the pass was used to sign in; tapdesk has deleted it");
     world.finish().await?;
     say(
         "Afterwards        the ledger verifies, nothing is pending, and no secret is in any log, file or chat",

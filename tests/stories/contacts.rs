@@ -7,7 +7,7 @@ use tapdesk_tests::graph::AppRole;
 use tapdesk_tests::people::PhoneType;
 use tapdesk_tests::scene::{JANES_PHONE, rulebook};
 use tapdesk_tests::smtp::MailTrouble;
-use tapdesk_tests::world::{SECURITY, World, code_in};
+use tapdesk_tests::world::{SECURITY, World, code_in, pin_in};
 
 const HOME: &str = "jane@home.example";
 const OTHER_PHONE: &str = "+491709999999";
@@ -140,6 +140,72 @@ async fn a_phone_that_is_taken_off_the_file_stops_everything_too() -> anyhow::Re
     world.hears(&world.ada, "The contact on file changed after this was asked.")?;
     ensure!(world.smtp.read(SECURITY).len() == 1);
     ensure!(world.twilio.sent().is_empty(), "a code went out");
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_changes_between_sending_and_claiming_stops_everything() -> anyhow::Result<()> {
+    for (shown, change) in [
+        (false, (|world| drop(world.jane.person.mobile(OTHER_PHONE))) as fn(&World)),
+        (false, |world| drop(world.jane.person.without_phones())),
+        // The same browser comes again for a pass that it lost.
+        (true, |world| drop(world.jane.person.mobile(OTHER_PHONE))),
+    ] {
+        let world = World::start().await?;
+        let (code, pin) = world.ticket_for_jane().await?;
+        let browser = world.browser();
+        if shown {
+            browser.claim(&code, &pin).await?.passcode()?;
+            world.settle().await?;
+        }
+        change(&world);
+        let answer = browser.claim(&code, &pin).await?;
+        ensure!(answer.state() == "refused", "{answer:?}");
+        world.settle().await?;
+        world.hears(&world.ada, "The contact on file changed after this was asked.")?;
+        ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "a pass lives");
+        ensure!(world.passes_asked_for() == usize::from(shown), "Graph was asked for a pass");
+        let mails = world.smtp.read(SECURITY);
+        ensure!(mails.len() == 1, "security got {} mails", mails.len());
+        ensure!(mails[0].text.contains("The contact on file changed"), "{}", mails[0].text);
+        world.everybody_reads();
+        world.finish().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_brought_nothing_may_change() -> anyhow::Result<()> {
+    let world = World::under(rulebook("", &[SMS_THEN_MAIL])).await?;
+    world.jane.person.other_mail(HOME);
+    let (code, pin) = world.ticket_for_jane().await?;
+    world.jane.person.without_other_mails().phone(PhoneType::Office, "+493012345678");
+    world.browser().claims_and_sees(&code, &pin).await?;
+    world.advance(Duration::from_hours(2)).await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contact_that_brought_the_pin_is_looked_at_again_too() -> anyhow::Result<()> {
+    let rule = "approvals = [\"manager\"]\npin = [\"email\"]\ncontacts = [\"phone-methods\", \"otherMails\"]";
+    let world = World::under(rulebook("", &[rule])).await?;
+    world.jane.person.other_mail(HOME);
+    world.ada_asks_for_jane().await?;
+    world.presses(&world.mary, "Approve").await?;
+    let mails = world.smtp.read(HOME);
+    let pin = mails
+        .last()
+        .and_then(|mail| pin_in(&mail.text.replace("again: ", "\n")))
+        .context("no PIN came by mail")?;
+    let ticket = (world.code_at(JANES_PHONE)?, pin);
+    world.jane.person.without_other_mails();
+    let answer = world.browser().claim(&ticket.0, &ticket.1).await?;
+    ensure!(answer.state() == "refused", "{answer:?}");
+    world.settle().await?;
+    world.hears(&world.ada, "The contact on file changed after this was asked.")?;
+    ensure!(world.smtp.read(SECURITY).len() == 1);
     world.everybody_reads();
     world.finish().await
 }

@@ -1,5 +1,6 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
+mod after;
 mod approving;
 mod asking;
 mod bad_disk;

@@ -45,5 +45,7 @@ async fn the_agent_asks_the_manager_approves_and_the_subject_reads_a_pass() -> a
 
     world.advance(Duration::from_mins(10)).await?;
     world.hears(&world.ada, "used")?;
+    let notice = world.smtp.read("jane.doe@contoso.com");
+    ensure!(notice.len() == 1 && notice[0].subject.contains("was used to sign in"), "{notice:?}");
     world.finish().await
 }

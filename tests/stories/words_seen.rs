@@ -146,7 +146,13 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
 
     ensure!(world.graph.use_pass(&world.jane.person, &passcode) == SignIn::Ok);
     world.advance(Duration::from_mins(10)).await?;
-    assert_snapshot!(read_by(&world, &world.ada), @"The pass for Jane Doe is over: approved by Mary Major, then used.");
+    assert_snapshot!(read_by(&world, &world.ada), @r"
+    The pass for Jane Doe is over: approved by Mary Major, then used.
+    =====
+    What Jane Doe registered with the pass is not known to me.
+    Ask them whether they can sign in on their own from now on.
+    ");
+    ensure!(world.smtp.read("jane.doe@contoso.com").len() == 1, "the owner was not told of the end");
     assert_snapshot!(read_by(&world, &world.mary), @r"
     Pass for Jane Doe: approved by Mary Major, then used
     (facts)

@@ -4,7 +4,9 @@
 //! written down first, and nothing that was accepted is lost: what fails is left where a later try finds it.
 
 mod approvers;
+mod after;
 mod claim;
+mod contacts;
 mod facts;
 mod inquiry;
 mod intake;

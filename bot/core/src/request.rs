@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
 use crate::ledger::Footing;
+use crate::method::MethodKind;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
@@ -41,6 +42,8 @@ pub const SETTLE_AFTER: Duration = Duration::from_mins(1);
 pub const SWEEPS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(30), Duration::from_mins(5)];
 /// How often a shown pass is looked at.
 pub const WATCH_EVERY: Duration = Duration::from_mins(5);
+/// When to look for what was registered with a pass that is over: once that is told, and when there was time for it.
+pub const LOOKS: [Duration; 2] = [Duration::from_secs(10), Duration::from_mins(30)];
 /// How long the "this wasn't me" link outlives the pass.
 pub const REPORT_OUTLIVES: Duration = Duration::from_hours(7 * 24);
 /// How often code and PIN of one approval may be sent again.
@@ -281,6 +284,8 @@ pub struct Case {
     pub foreign: Vec<PassMeta>,
     /// The number to choose instead of Approve, where one has to be matched.
     pub matching: Option<Matching>,
+    /// The subject's sign-in methods that the directory does not date, if they could be read.
+    pub undated: Option<Vec<MethodKind>>,
 }
 
 /// What the bound rule and policy said.
@@ -402,10 +407,14 @@ pub struct Grant {
     pub loose: Vec<Loose>,
     /// How many creates were begun.
     pub attempts: u32,
+    /// When the first of them was.
+    pub issuing_since: Option<Timestamp>,
     /// What became of the last create, as far as it is known.
     pub fate: Option<Told>,
     /// The owner's notice, once one was sent.
     pub notice: Option<Notice>,
+    /// What was registered with the pass, once somebody looked.
+    pub look: Option<Look>,
 }
 
 /// The ticket, as far as it is kept: hashes and times.
@@ -505,6 +514,24 @@ pub struct Notice {
     pub expires_at: Timestamp,
 }
 
+/// A look at what was registered with a pass that is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// Which look it was, from 1.
+    pub number: u8,
+    /// What it found.
+    pub found: Found,
+}
+
+/// What a look at somebody's methods found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Found {
+    /// The directory does not tell.
+    NotKnown,
+    /// These kinds are new; none, perhaps.
+    New(Vec<MethodKind>),
+}
+
 /// What the owner was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Told {
@@ -516,6 +543,12 @@ pub enum Told {
     Deleted,
     /// No pass was made after all.
     NotMade,
+    /// Somebody signed in with the pass, and it is deleted.
+    Used,
+    /// Nobody signed in with the pass while it lived.
+    Unused,
+    /// The pass is over; Entra does not tell whether it was used.
+    Over,
 }
 
 /// Whose open requests are looked for.

@@ -72,6 +72,11 @@ pub enum Task {
     NotifyOwner,
     /// Look whether the pass was used, or is over.
     Watch,
+    /// Look for what was registered with a pass that is over.
+    LookForMethods {
+        /// Which look it is, from 1.
+        number: u8,
+    },
 }
 
 /// Who is told.
@@ -114,6 +119,8 @@ pub enum News {
     NotSeen,
     /// The pass was used, expired or revoked.
     Over,
+    /// What was registered with the pass, as far as somebody looked.
+    Registered,
     /// A pass of somebody else appeared between approval and claim.
     ForeignPass,
     /// Graph declined to make the pass.

@@ -9,6 +9,7 @@ use crate::card::Card;
 use crate::inbound::Unclear;
 use crate::request::{Case, Ending, Goal, Past, Refusal, Request, State};
 
+mod after;
 mod approval;
 mod asked;
 mod message;

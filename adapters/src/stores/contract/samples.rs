@@ -179,6 +179,7 @@ fn case(subject: u32, approver: u32) -> Case {
         foreign: Vec::new(),
         matching: None,
         escalated_at: None,
+        undated: None,
     }
 }
 
@@ -215,7 +216,9 @@ fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
         },
         loose: Vec::new(),
         attempts: 0,
+        issuing_since: None,
         fate: None,
         notice: None,
+        look: None,
     }
 }

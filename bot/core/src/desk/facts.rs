@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::desk::Desk;
+use crate::desk::contacts::pin_contacts;
 use crate::ids::{ChatUser, GroupId, PersonId};
 use crate::pass::{PassMeta, PassPolicy, PassWish};
-use crate::people::{Contact, ContactKind, ContactSource, Human, Naming, Person};
-use crate::policy::{Circumstances, Route, Rule};
+use crate::people::{Human, Naming, Person};
+use crate::policy::{Circumstances, Rule};
 use crate::ports::{PortError, Vouched};
 use crate::request::{Asker, Case, Grant, Matching, Reason, Request, Terms};
 
@@ -80,6 +81,7 @@ impl Desk {
         let now = self.now();
         let passes = self.ports.directory.passes(subject.id).await?;
         let (wish, changed) = policy.clamp(rule.lifetime, rule.one_time);
+        let undated = self.undated_methods(subject.id).await;
         Ok(Ok(Case {
             requester: Human::from(&requester),
             subject: Human::from(&subject),
@@ -104,6 +106,7 @@ impl Desk {
             foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
             matching: rule.number_match.then(|| Matching::fresh(&*self.ports.entropy)),
             escalated_at: None,
+            undated,
         }))
     }
 
@@ -130,34 +133,13 @@ impl Desk {
             return Ok(Err(Reason::RuleChanged));
         }
         known!(self.approvals_stand(grant, rule, &requester, &subject, manager.as_ref()).await?);
+        known!(self.contacts_stand(grant, &subject).await?);
         known!(self.not_privileged(&subject, rule).await?);
         let policy = directory.pass_policy().await?;
         known!(self.policy_includes(&policy, &subject).await?);
         let (wish, _) = policy.clamp(rule.lifetime, rule.one_time);
         let passes = directory.passes(subject.id).await?;
         Ok(Ok(Rechecked { wish, passes }))
-    }
-
-    /// The contacts of the subject that a rule may use, the best first.
-    pub(super) async fn contacts(
-        &self,
-        subject: &Person,
-        sources: &[ContactSource],
-    ) -> Result<Vec<Contact>, PortError> {
-        let mut contacts = Vec::new();
-        for source in sources {
-            let kind = source.kind();
-            let contact = |address: &String| Contact { source: *source, kind, address: address.clone() };
-            match source {
-                ContactSource::PhoneMethods => {
-                    contacts.extend(self.ports.directory.phones(subject.id).await?);
-                }
-                ContactSource::MobilePhone => contacts.extend(subject.mobile_phone.iter().map(contact)),
-                ContactSource::OtherMails => contacts.extend(subject.other_mails.iter().map(contact)),
-                ContactSource::Mail => contacts.extend(subject.mail.iter().map(contact)),
-            }
-        }
-        Ok(contacts)
     }
 
     async fn subject(&self, naming: &Naming) -> Looked<Person> {

@@ -104,6 +104,8 @@ impl Desk {
         for route in own.iter().chain(&others) {
             let brought = match route {
                 Route::Email | Route::Sms => self.mail_or_text(case, *route, message).await,
+                // That a pass came to its usual end is for the manager only where the owner cannot be told.
+                Route::Manager if told.is_the_usual_end() && reached > 0 => Ok(false),
                 Route::Manager => self.tell_manager(case, told).await,
                 Route::Approver => Ok(false),
             };

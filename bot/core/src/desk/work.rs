@@ -14,9 +14,7 @@ use crate::pass::PassMeta;
 use crate::people::Contact;
 use crate::policy::Route;
 use crate::ports::{Leased, PortError, Stored};
-use crate::request::{
-    Event, Grant, Loose, MessageRef, Posted, Reason, Request, SETTLE_AFTER, State, WATCH_EVERY,
-};
+use crate::request::{Event, Grant, Loose, MessageRef, Posted, Reason, Request, SETTLE_AFTER, State};
 use crate::task::Task;
 use crate::ticket::{Code, Pin};
 use crate::words;
@@ -82,6 +80,9 @@ impl Desk {
             Task::RevokeSessions => return self.revoke_sessions(leased, &stored.request).await,
             Task::NotifyOwner => return self.notify_owner(&stored).await,
             Task::Watch => return self.watch(&stored.request).await,
+            Task::LookForMethods { number } => {
+                return self.look_for_methods(&stored.request, *number).await;
+            }
             Task::LapseApproval => Event::ApprovalTimeOver,
             Task::LapseTicket => Event::TicketTimeOver,
             Task::Unseen => Event::UnseenTimeOver,
@@ -378,21 +379,6 @@ impl Desk {
         self.record(request, version, Phase::Outcome, "pass.delete", &facts).await?;
         outcome
     }
-
-    async fn watch(&self, request: &Request) -> Result<Done, Stopped> {
-        let State::Shown { grant, pass, .. } = &request.state else { return Ok(Done::Done) };
-        let now = self.now();
-        let passes = self.ports.directory.passes(grant.case.subject.id).await?;
-        let event = match passes.iter().find(|listed| listed.id == pass.id) {
-            Some(listed) if listed.usability == crate::pass::Usability::OneTimeUsed => Event::PassUsed,
-            Some(listed) if listed.is_alive(now) => {
-                return Ok(Done::In(until(now, pass.ends_at).min(WATCH_EVERY)));
-            }
-            Some(_) | None => Event::PassOver,
-        };
-        let still = |state: &State| matches!(state, State::Shown { pass: other, .. } if other.id == pass.id);
-        self.change_while(&request.id, &still, event).await.map(|_| Done::Done)
-    }
 }
 
 fn pause_after(leased: &Leased, error: &PortError) -> Duration {
@@ -409,7 +395,7 @@ fn pause_after(leased: &Leased, error: &PortError) -> Duration {
 }
 
 /// The time from `now` to `then`, at least a second.
-fn until(now: Timestamp, then: Timestamp) -> Duration {
+pub(super) fn until(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
 }
 
@@ -446,6 +432,7 @@ impl Task {
             Self::RevokeSessions => "revoke_sessions",
             Self::NotifyOwner => "notify_owner",
             Self::Watch => "watch",
+            Self::LookForMethods { .. } => "look_for_methods",
         }
     }
 }

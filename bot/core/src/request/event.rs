@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Case, Made, Notice, Posted, Reason, Request, Told};
+use super::{Candidate, Case, Look, Made, Notice, Posted, Reason, Request, Told};
 use crate::ids::{ChatUser, PassId, PersonId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -80,8 +80,12 @@ pub enum Event {
     Deleted,
     /// The shown pass was used.
     PassUsed,
-    /// The shown pass is over.
+    /// The shown pass lived out its time, and nobody signed in with it.
+    PassUnused,
+    /// The shown pass is over, used or not.
     PassOver,
+    /// Somebody looked for what was registered with it.
+    Looked(Look),
     /// The PIN was proved, though the claim could not go on: its tries start anew.
     PinProved,
     /// The owner's notice is about to be sent.

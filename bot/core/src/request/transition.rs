@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State};
+use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State, Told};
 use crate::ids::{PersonId, RequestId, Version};
 use crate::ledger::{Footing, Phase, Record};
 use crate::people::Naming;
 use crate::task::{Audience, NewTask, News, Task};
 
+mod after;
 mod deciding;
 mod late;
 mod matching;
@@ -73,8 +74,10 @@ impl Request {
             Event::PageShowed(client) => draft.page_showed(&client),
             Event::UnseenTimeOver => draft.unseen_time_over(),
             Event::Deleted => draft.deleted(),
-            Event::PassUsed => draft.pass_ended(Ending::Used),
-            Event::PassOver => draft.pass_ended(Ending::Expired),
+            Event::PassUsed => draft.pass_ended(Ending::Used, Told::Used),
+            Event::PassUnused => draft.pass_ended(Ending::Expired, Told::Unused),
+            Event::PassOver => draft.pass_ended(Ending::Expired, Told::Over),
+            Event::Looked(look) => draft.looked(look),
             Event::PinProved => draft.pin_proved(),
             Event::NoticeMinted(notice) => draft.notice_minted(notice),
             Event::OwnerTold(attempt, told) => draft.owner_told(attempt, told),
@@ -132,6 +135,9 @@ impl<'a> Draft<'a> {
             self.tell_requester(news);
         }
         self.task(self.now, Task::Refresh);
+        if let (Ending::Used | Ending::Expired, Past::Granted(grant)) = (&ending, &past) {
+            self.look_for_methods(grant);
+        }
         self.next.state = State::Closed { ending, at: self.now, past };
     }
 

@@ -62,6 +62,9 @@ pub fn owner_notice(case: &Case, told: Told, token: &ReportToken, number: u8, pu
         Told::MayHaveBeenMade => "A Temporary Access Pass may have been made for your account",
         Told::Deleted => "A Temporary Access Pass for your account was deleted",
         Told::NotMade => "A Temporary Access Pass for your account was asked for and not made",
+        Told::Used => "The Temporary Access Pass for your account was used to sign in",
+        Told::Unused => "The Temporary Access Pass for your account expired unused",
+        Told::Over => "The Temporary Access Pass for your account is over",
     };
     Message {
         subject: what.to_owned(),
@@ -86,6 +89,9 @@ pub fn manager_notice(case: &Case, told: Told) -> Card {
         Told::MayHaveBeenMade => format!("A sign-in pass may have been made for {name}"),
         Told::Deleted => format!("A sign-in pass for {name} was deleted"),
         Told::NotMade => format!("A sign-in pass for {name} was asked for and not made"),
+        Told::Used => format!("The sign-in pass for {name} was used"),
+        Told::Unused => format!("The sign-in pass for {name} expired unused"),
+        Told::Over => format!("The sign-in pass for {name} is over"),
     };
     Card::line(format!("{what}. {} asked for it.", case.requester.name))
         .text(format!("If {name} did not need one, tell your security team now."))

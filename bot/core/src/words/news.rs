@@ -1,7 +1,7 @@
 //! What do people hear of a request as it goes on?
 
 use super::undo::{new_pin_needed, revoked};
-use super::{asked, by_whom, length, reason, some_names, standing, subject_name, suspicion};
+use super::{after, asked, by_whom, length, reason, some_names, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
@@ -45,7 +45,8 @@ pub fn news(request: &Request, news: News) -> Card {
             .text("It may take two minutes until Windows accepts it. Do not ask for another one: that voids this one."),
         News::NotSeen => Card::line(format!("A pass for {name} was made and not seen, so I deleted it."))
             .text("Code and PIN still work: they can try again on the same page."),
-        News::Over => Card::line(format!("The pass for {name} is over: {}.", standing(request))),
+        News::Over => after::over(request),
+        News::Registered => after::registered(request),
         News::ForeignPass => {
             Card::line(format!("{name} tried to claim, and I stopped: somebody else made a pass for them meanwhile."))
                 .text(

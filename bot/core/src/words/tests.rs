@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::card::PinCard;
+use crate::method::MethodKind;
 use crate::pass::{PassMeta, Usability};
 use crate::policy::Route;
 use crate::ports::{Decline, Message, NotVouched};
 use crate::request::tests::samples::{
     MAX, OLGA, SAM, Sample, account, browser, case, code, monday, pin_hash,
 };
-use crate::request::{Case, Event, Reason, State, Told};
+use crate::request::{Case, Event, Found, Look, Reason, State, Told};
 use crate::task::News;
 use crate::ticket::{Code, Pin, ReportToken};
 
@@ -384,18 +385,30 @@ fn the_owner_reads_what_happened_and_what_to_do() {
     https://tap.example.com/c#report=0123456789ABCDEFGHJKMNPQRS
     and enter the number 07. The pass is deleted, sessions end, and security is told.
     ");
-    let subjects = [Told::MayHaveBeenMade, Told::Deleted, Told::NotMade].map(|told| notice(told).subject);
+    let others = [Told::MayHaveBeenMade, Told::Deleted, Told::NotMade, Told::Used, Told::Unused, Told::Over];
+    let subjects = others.map(|told| notice(told).subject);
     insta::assert_snapshot!(subjects.join("\n"), @"
     A Temporary Access Pass may have been made for your account
     A Temporary Access Pass for your account was deleted
     A Temporary Access Pass for your account was asked for and not made
+    The Temporary Access Pass for your account was used to sign in
+    The Temporary Access Pass for your account expired unused
+    The Temporary Access Pass for your account is over
     ");
 }
 
 #[test]
 fn the_manager_reads_it_without_the_link() {
-    let cards = [Told::Made, Told::MayHaveBeenMade, Told::Deleted, Told::NotMade]
-        .map(|told| manager_notice(&facts(), told));
+    let cards = [
+        Told::Made,
+        Told::MayHaveBeenMade,
+        Told::Deleted,
+        Told::NotMade,
+        Told::Used,
+        Told::Unused,
+        Told::Over,
+    ]
+    .map(|told| manager_notice(&facts(), told));
     insta::assert_snapshot!(all(cards), @"
     A sign-in pass was made for Jane Doe. Sam Agent asked for it.
     If Jane Doe did not need one, tell your security team now.
@@ -407,6 +420,15 @@ fn the_manager_reads_it_without_the_link() {
     If Jane Doe did not need one, tell your security team now.
 
     A sign-in pass for Jane Doe was asked for and not made. Sam Agent asked for it.
+    If Jane Doe did not need one, tell your security team now.
+
+    The sign-in pass for Jane Doe was used. Sam Agent asked for it.
+    If Jane Doe did not need one, tell your security team now.
+
+    The sign-in pass for Jane Doe expired unused. Sam Agent asked for it.
+    If Jane Doe did not need one, tell your security team now.
+
+    The sign-in pass for Jane Doe is over. Sam Agent asked for it.
     If Jane Doe did not need one, tell your security team now.
     ");
 }
@@ -484,8 +506,6 @@ fn news_of_the_pass() {
         news_of(&Sample::claim_open(), News::ForeignPass),
         news_of(&Sample::shown(), News::Shown),
         news_of(&Sample::revoking(), News::NotSeen),
-        news_of(&Sample::shown().after([Event::PassUsed]), News::Over),
-        news_of(&Sample::shown().after([Event::PassOver]), News::Over),
         news_of(&Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]), News::Over),
         news_of(&Sample::shown().after([Event::Report]), News::Reported),
     ];
@@ -502,14 +522,66 @@ fn news_of_the_pass() {
     A pass for Jane Doe was made and not seen, so I deleted it.
     Code and PIN still work: they can try again on the same page.
 
-    The pass for Jane Doe is over: approved by Max Manager, then used.
-
-    The pass for Jane Doe is over: approved by Max Manager, then expired.
-
     The pass for Jane Doe is over: approved by Max Manager, then revoked by Sam Agent.
 
     Request MNPQRS for Jane Doe was stopped for safety.
     Security looks into it. Please do not ask again before they have talked to you.
+    ");
+}
+
+#[test]
+fn news_of_a_pass_that_is_over() {
+    let over = |event| news_of(&Sample::shown().after([event, Event::Deleted]), News::Over);
+    insta::assert_snapshot!([Event::PassUsed, Event::PassUnused, Event::PassOver].map(over).join("\n\n"), @"
+    The pass for Jane Doe is over: approved by Max Manager, then used.
+
+    The pass for Jane Doe is over: approved by Max Manager, then expired.
+    Nobody signed in with it. If it is still needed, ask again.
+
+    The pass for Jane Doe is over: approved by Max Manager, then expired.
+    Entra does not tell whether it was used.
+    ");
+}
+
+#[test]
+fn news_of_what_was_registered() {
+    let looked = |number, found| {
+        let look = Event::Looked(Look { number, found });
+        news_of(&Sample::shown().after([Event::PassUsed, Event::Deleted, look]), News::Registered)
+    };
+    let kinds = vec![
+        MethodKind::Passkey,
+        MethodKind::WindowsHello,
+        MethodKind::PlatformCredential,
+        MethodKind::Authenticator,
+        MethodKind::SoftwareToken,
+        MethodKind::HardwareToken,
+        MethodKind::Phone,
+        MethodKind::Mail,
+        MethodKind::Other("qrCodePin".to_owned()),
+    ];
+    let texts = [
+        looked(1, Found::New(vec![MethodKind::Passkey])),
+        looked(1, Found::New(kinds)),
+        looked(1, Found::New(Vec::new())),
+        looked(2, Found::New(Vec::new())),
+        looked(1, Found::NotKnown),
+    ];
+    insta::assert_snapshot!(texts.join("\n\n"), @"
+    Jane Doe registered a passkey.
+    They sign in with it from now on, and need no pass for that.
+
+    Jane Doe registered a passkey, Windows Hello, a platform credential, Microsoft Authenticator, an app for one-time codes, a device for one-time codes, a phone, a mail address and a method of the kind qrCodePin.
+    They sign in with it from now on, and need no pass for that.
+
+    Jane Doe registered nothing yet.
+    Help them set up a passkey or Windows Hello before they close the laptop: the pass works no more.
+
+    Jane Doe still registered nothing, half an hour later.
+    Call them: with nothing to sign in with they are locked out again.
+
+    What Jane Doe registered with the pass is not known to me.
+    Ask them whether they can sign in on their own from now on.
     ");
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         foreign: Vec::new(),
         matching: None,
         escalated_at: None,
+        undated: Some(Vec::new()),
     }
 }
 

@@ -10,7 +10,9 @@ use super::samples::{
 };
 use crate::policy::Route;
 use crate::ports::Decline;
-use crate::request::{Ending, Event, Goal, Past, Reason, Refusal, Request, State, Told, UNSEEN_AFTER};
+use crate::request::{
+    Ending, Event, Found, Goal, Look, Past, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
+};
 
 const BEGIN: &str = "<!-- table: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->";
 const END: &str = "<!-- end of table -->";
@@ -51,8 +53,10 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::PageShowed(_) => Event::UnseenTimeOver,
         Event::UnseenTimeOver => Event::Deleted,
         Event::Deleted => Event::PassUsed,
-        Event::PassUsed => Event::PassOver,
-        Event::PassOver => Event::PinProved,
+        Event::PassUsed => Event::PassUnused,
+        Event::PassUnused => Event::PassOver,
+        Event::PassOver => Event::Looked(Look { number: 1, found: Found::New(Vec::new()) }),
+        Event::Looked(_) => Event::PinProved,
         Event::PinProved => Event::NoticeMinted(notice(monday())),
         Event::NoticeMinted(_) => Event::OwnerTold(1, Told::Made),
         Event::OwnerTold(..) => Event::WrongNumber,
@@ -127,8 +131,8 @@ fn rows() -> Vec<(String, Event, Duration)> {
 /// A request that ended like this. The match keeps the list whole.
 fn closed(ending: &Ending) -> Sample {
     match ending {
-        Ending::Used => Sample::shown().after([Event::PassUsed]),
-        Ending::Expired => Sample::shown().after([Event::PassOver]),
+        Ending::Used => Sample::shown().after([Event::PassUsed, Event::Deleted]),
+        Ending::Expired => Sample::shown().after([Event::PassOver, Event::Deleted]),
         Ending::Revoked(_) => Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]),
         Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
         Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),

@@ -15,8 +15,8 @@ use crate::ids::{PassId, PersonId, Version};
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Attempt, Case, Change, Claim, Event, Loose, Made, Reason, Refusal, Request, SETTLE_AFTER, State, Told,
-    WATCH_EVERY,
+    Attempt, Case, Change, Claim, Event, Found, Look, Loose, Made, Reason, Refusal, Request, SETTLE_AFTER,
+    State, Told, WATCH_EVERY,
 };
 use crate::task::Task;
 
@@ -341,6 +341,9 @@ impl World {
                 }
             }
             Task::Refresh | Task::RetireCopies { .. } | Task::Tell { .. } | Task::RevokeSessions => {}
+            Task::LookForMethods { number } => {
+                self.apply(Event::Looked(Look { number: *number, found: Found::NotKnown }));
+            }
             Task::Remind { approver, after } => self.apply(Event::RemindTime(*approver, *after)),
             Task::Escalate => self.apply(Event::Escalated(escalation(&[FINN, JANE, SAM]))),
             Task::LapseApproval => self.apply(Event::ApprovalTimeOver),

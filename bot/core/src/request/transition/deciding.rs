@@ -170,8 +170,17 @@ impl Draft<'_> {
             expires_at,
             ends_at: later(self.now, case.terms.ticket_expires.saturating_mul(TICKET_TIMES)),
         };
-        let grant =
-            Grant { case, approvals, ticket, loose: Vec::new(), attempts: 0, fate: None, notice: None };
+        let grant = Grant {
+            case,
+            approvals,
+            ticket,
+            loose: Vec::new(),
+            attempts: 0,
+            issuing_since: None,
+            fate: None,
+            notice: None,
+            look: None,
+        };
         self.next.state = State::Approved(Box::new(grant));
     }
 }

@@ -11,7 +11,7 @@ use crate::request::{
     Attempt, Claim, Ending, Goal, Grant, Loose, Made, Past, RETRY_WINDOW, Reason, Refusal, SETTLE_AFTER,
     SWEEPS, State, Told, UNSEEN_AFTER, WATCH_EVERY,
 };
-use crate::task::{News, Task};
+use crate::task::{Audience, News, Task};
 use crate::ticket::TokenHash;
 
 impl Draft<'_> {
@@ -51,6 +51,7 @@ impl Draft<'_> {
 
     pub(super) fn begin(&mut self, mut grant: Box<Grant>, claim: Claim, replaces: Option<PassId>) {
         grant.attempts += 1;
+        grant.issuing_since.get_or_insert(self.now);
         grant.fate = None;
         grant.ticket.wrong = 0;
         self.fresh_tries = true;
@@ -74,8 +75,12 @@ impl Draft<'_> {
 
     pub(super) fn recheck_forbids(&mut self, reason: Reason) -> Applied {
         match self.before.state.clone() {
-            State::ClaimOpen(grant) => self.end(Ending::Refused(reason), Past::Granted(grant)),
+            State::ClaimOpen(grant) => {
+                self.tell_security_of(&reason);
+                self.end(Ending::Refused(reason), Past::Granted(grant));
+            }
             State::Issued { grant, pass } | State::Shown { grant, pass, .. } => {
+                self.tell_security_of(&reason);
                 self.delete(grant, pass.id, Goal::End(Ending::Refused(reason)));
             }
             State::Received
@@ -87,6 +92,13 @@ impl Draft<'_> {
             | State::Closed { .. } => return Err(Refusal::Moot),
         }
         Ok(())
+    }
+
+    /// A contact that changes while a request for its owner is open is how accounts are taken over.
+    fn tell_security_of(&mut self, reason: &Reason) {
+        if *reason == Reason::ContactChanged {
+            self.tell(Audience::Security, News::Refused);
+        }
     }
 
     pub(super) fn foreign_pass(&mut self) -> Applied {
@@ -266,14 +278,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    pub(super) fn pass_ended(&mut self, ending: Ending) -> Applied {
-        let State::Shown { grant, .. } = self.before.state.clone() else { return Err(Refusal::Moot) };
-        self.end(ending, Past::Granted(grant));
-        Ok(())
-    }
-
     pub(super) fn delete(&mut self, mut grant: Box<Grant>, pass: PassId, goal: Goal) {
         grant.fate = Some(Told::Deleted);
+        self.take_away(grant, pass, goal);
+    }
+
+    /// Deletes a pass; the owner's notice is worded from the fate.
+    pub(super) fn take_away(&mut self, grant: Box<Grant>, pass: PassId, goal: Goal) {
         self.intent("pass.delete").with_fact("pass", &pass).with_fact("subject", grant.case.subject.id);
         self.task(self.now, Task::Delete);
         self.task(self.now, Task::NotifyOwner);
