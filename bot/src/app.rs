@@ -17,6 +17,7 @@ use tapdesk_adapters::slack::{Slack, SlackConfig};
 use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_adapters::stores::redis::{Durability, Redis, RedisConfig};
 use tapdesk_core::desk::{Desk, Ports, Settings};
+use tapdesk_core::evaluation::{Evaluating, Mode, UnchangedDirectory};
 use tapdesk_core::ids::WorkerId;
 use tapdesk_core::ports::{Chat, Clock, Courier, Directory, Entropy, Ledger, Pins, Store};
 use tapdesk_core::ticket::{Malformed, Pepper, Pin, PinHash};
@@ -135,8 +136,29 @@ impl Parts {
     }
 }
 
+impl Parts {
+    /// The same parts as the mode wants them: in an evaluation nothing reaches Entra, and everything is marked.
+    fn in_mode(mut self, mode: Mode) -> Self {
+        if mode == Mode::Enforce {
+            return self;
+        }
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        self.directory = Arc::new(UnchangedDirectory::new(self.directory, clock, entropy));
+        let marked = |chat| Arc::new(Evaluating::<dyn Chat>::new(chat)) as Arc<dyn Chat>;
+        self.chats = self.chats.into_iter().map(marked).collect();
+        let marked = |courier| Arc::new(Evaluating::<dyn Courier>::new(courier)) as Arc<dyn Courier>;
+        self.couriers = self.couriers.into_iter().map(marked).collect();
+        self.ledger = Arc::new(Evaluating::<dyn Ledger>::new(self.ledger));
+        self
+    }
+}
+
 /// Starts the listeners. Issuing is refused, by not starting, when the ledger is behind the store.
 pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
+    let parts = parts.in_mode(config.mode);
+    if config.mode == Mode::Evaluate {
+        tracing::warn!(mode = "evaluate", "tapdesk is being tried out: nothing changes in Entra");
+    }
     if let Some(redis) = &parts.redis {
         // Boxed: the questions to servers of all kinds make a large future.
         Box::pin(redis.check()).await.context("[store]")?;
@@ -228,8 +250,8 @@ impl Stop {
 
 /// A desk without listeners, for commands that need one.
 #[must_use]
-pub fn idle_desk(config: &Config, parts: &Parts) -> Desk {
-    desk(config, parts, &WorkerId::from("command"), &Arc::new(Notify::new()))
+pub fn idle_desk(config: &Config, parts: Parts) -> Desk {
+    desk(config, &parts.in_mode(config.mode), &WorkerId::from("command"), &Arc::new(Notify::new()))
 }
 
 fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
@@ -251,6 +273,7 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
         security_group: config.security.group,
         command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
         worker: name.clone(),
+        mode: config.mode,
     };
     Desk::new(outside, settings, config.policy.clone(), Arc::clone(&parts.pepper))
 }

@@ -138,6 +138,7 @@ pub async fn claim(
                 &PassBody { state, passcode, ends_at, lifetime_minutes, one_time, upn: &upn },
             )
         }
+        ClaimAnswer::Evaluated => answer(StatusCode::OK, &json!({"state": state})),
         ClaimAnswer::WrongPin(left) => {
             answer(StatusCode::FORBIDDEN, &json!({"state": state, "tries_left": left}))
         }
@@ -289,6 +290,7 @@ fn unknown(site: &Site, from: From) -> Response<Body> {
 fn name(answer: &ClaimAnswer) -> &'static str {
     match answer {
         ClaimAnswer::Pass { .. } => "pass",
+        ClaimAnswer::Evaluated => "evaluated",
         ClaimAnswer::WrongPin(_) => "wrong_pin",
         ClaimAnswer::Locked => "locked",
         ClaimAnswer::Opened(_) => "opened",

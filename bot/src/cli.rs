@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use tapdesk_adapters::ledgers::file::{Jointly, OpenIntent, Verified};
+use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::LedgerName;
 use tapdesk_core::ledger::Head;
 
@@ -82,8 +83,14 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve => serve(&cli.config),
         Command::CheckConfig => {
-            Config::read(&cli.config)?;
-            say(&format!("{}: can be used", cli.config.display()));
+            let config = Config::read(&cli.config)?;
+            let path = cli.config.display();
+            say(&match config.mode {
+                Mode::Enforce => format!("{path}: can be used"),
+                Mode::Evaluate => {
+                    format!("{path}: can be used; mode = \"evaluate\": nothing changes in Entra")
+                }
+            });
             Ok(ExitCode::SUCCESS)
         }
         Command::Ledger(LedgerCommand::Verify { path, head }) => {
@@ -181,7 +188,7 @@ async fn lockdown(path: &Path, switch: Switch) -> anyhow::Result<ExitCode> {
 async fn without_service(config: &Config, switch: Switch) -> anyhow::Result<String> {
     let parts = Parts::build(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .context("no service answers on admin_listen, and its store cannot be opened")?;
-    let desk = app::idle_desk(config, &parts);
+    let desk = app::idle_desk(config, parts);
     match switch {
         Switch::On => desk.set_lockdown(true).await?,
         Switch::Off => desk.set_lockdown(false).await?,

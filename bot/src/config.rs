@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tapdesk_adapters::secret::Secret;
+use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::{GroupId, LedgerName};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Policy, Route, duration};
@@ -26,6 +27,9 @@ mod tests;
 pub struct Config {
     /// Where people and webhooks reach tapdesk; signed URLs and links are made from it.
     pub public_url: Url,
+    /// Whether tapdesk is in earnest, or being tried out.
+    #[serde(default)]
+    pub mode: Mode,
     /// The public listener.
     pub listen: SocketAddr,
     /// Health, metrics, and what the command line asks a running service.

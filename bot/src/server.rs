@@ -21,6 +21,7 @@ use base64::prelude::BASE64_STANDARD;
 use metrics::{counter, gauge};
 use tapdesk_adapters::slack::Slack;
 use tapdesk_core::desk::Desk;
+use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ports::{Clock, Ledger};
 use tokio_util::task::TaskTracker;
 
@@ -245,6 +246,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
     let head = admin.ledger.head();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 ledger lines are far away")]
     gauge!("tapdesk_ledger_lines").set(head.seq as f64);
+    gauge!("tapdesk_evaluating").set(match admin.desk.mode() {
+        Mode::Enforce => 0.0,
+        Mode::Evaluate => 1.0,
+    });
     if let Ok(lockdown) = admin.desk.store().lockdown().await {
         gauge!("tapdesk_lockdown").set(if lockdown.is_some() { 1.0 } else { 0.0 });
     }

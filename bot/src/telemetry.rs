@@ -75,6 +75,7 @@ fn describe() {
     describe_counter!("tapdesk_worker_woken_total", "Looks for due tasks after a sleep, by what ended it");
     describe_gauge!("tapdesk_ledger_lines", "Lines in the ledger");
     describe_gauge!("tapdesk_lockdown", "1 while issuing is locked down");
+    describe_gauge!("tapdesk_evaluating", "1 while tapdesk is being tried out and changes nothing in Entra");
 }
 
 #[cfg(test)]

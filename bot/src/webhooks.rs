@@ -39,7 +39,8 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
         Taken::Answered(Answer::Nothing) => return empty(StatusCode::OK),
         Taken::Unconfirmed => words::not_confirmed(),
     };
-    let mut response = Response::new(Body::from(slack::acknowledge(&card).to_string()));
+    let mut response =
+        Response::new(Body::from(slack::acknowledge(&site.desk.mode().marked(card)).to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

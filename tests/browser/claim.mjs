@@ -171,6 +171,20 @@ const scenarios = {
     return { tries_left: Number(tries) };
   },
 
+  async evaluation(visit) {
+    const { code, pin } = visit.given;
+    await visit.open(`/c#${code}`);
+    await visit.send(pin);
+    await visit.page.locator('#message').waitFor();
+    const said = await visit.page.locator('main').innerText();
+    expect(said.includes('This was an evaluation') && said.includes('no pass was made'), `the page says: ${said}`);
+    expect(!await visit.page.locator('#pass').isVisible(), 'the page shows a pass');
+    expect(await visit.answered('/c/shown') === 204, 'the page did not go on');
+    await visit.expectGone(code, 'after the evaluation');
+    await visit.accessible('evaluated');
+    return {};
+  },
+
   async report(visit) {
     expect(visit.given.report, 'the scenario "report" needs report: {token, number}');
     const { token, number } = visit.given.report;

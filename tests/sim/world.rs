@@ -552,6 +552,11 @@ impl World {
         crate::check::nothing_leaked(self)
     }
 
+    /// What a collector of metrics reads.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(self.http.get(self.admin_base().join("metrics")?).send().await?.text().await?)
+    }
+
     /// What tapdesk logged since the world began, at TRACE.
     #[must_use]
     pub fn logged(&self) -> String {

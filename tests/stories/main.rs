@@ -14,6 +14,7 @@ mod disconnect;
 mod door;
 mod ended;
 mod escalating;
+mod evaluation;
 mod fail_closed;
 mod foreign;
 mod forged;

@@ -15,7 +15,19 @@ use tapdesk_tests::world::{Setting, World};
 async fn the_example_configuration_passes_its_check() -> anyhow::Result<()> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/tapdesk.example.toml");
     let checked = run(&example, &["check-config"]).await?;
-    ensure!(checked.code == Some(0) && checked.out.contains("can be used"), "{checked:?}");
+    ensure!(checked.code == Some(0) && checked.out.trim_end().ends_with("can be used"), "{checked:?}");
+
+    // Who tries it out is reminded of it.
+    let files = tempfile::tempdir()?;
+    let config = files.path().join("trial.toml");
+    let text = std::fs::read_to_string(&example)?;
+    std::fs::write(&config, text.replacen("listen = ", "mode = \"evaluate\"\nlisten = ", 1))?;
+    let checked = run(&config, &["check-config"]).await?;
+    let words = "can be used; mode = \"evaluate\": nothing changes in Entra";
+    ensure!(checked.code == Some(0) && checked.out.contains(words), "{checked:?}");
+    std::fs::write(&config, text.replacen("listen = ", "mode = \"dry-run\"\nlisten = ", 1))?;
+    let checked = run(&config, &["check-config"]).await?;
+    ensure!(checked.code == Some(1) && checked.err.contains("mode"), "{checked:?}");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tapdesk_tests::check::report_token_in;
 use tapdesk_tests::graph::SignIn;
-use tapdesk_tests::world::World;
+use tapdesk_tests::world::{Setting, World};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -110,6 +110,18 @@ async fn a_scanner_that_fetches_renders_and_clicks_spends_nothing() -> anyhow::R
     ensure!(world.graph.passes().is_empty(), "a scanner got a pass");
     ensure!(world.browser().status(&code).await?.state() == "open", "a scanner closed the ticket");
     world.browser().claims_and_sees(&code, &pin).await?;
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evaluation_says_that_there_is_no_pass() -> anyhow::Result<()> {
+    let setting = Setting { extra: "mode = \"evaluate\"".to_owned(), ..Setting::default() };
+    let world = World::with(setting).await?;
+    let (code, pin) = world.ticket_for_jane().await?;
+    drive(&world, "evaluation", json!({"code": code, "pin": pin})).await?;
+    world.settle().await?;
+    world.hears(&world.ada, "[Evaluation: nothing changes in Entra] Jane Doe has the pass")?;
+    ensure!(world.graph.passes().is_empty(), "a pass was made");
     world.finish_unread().await
 }
 

@@ -155,6 +155,7 @@ async fn every_answer_that_counts_was_asked_for_after_the_claim_arrived() -> any
     GET /v1.0/roleManagement/directory/roleEligibilityScheduleInstances $filter=principalId eq Jane Doe
     GET /v1.0/users/Ada Agent
     GET /v1.0/users/Jane Doe
+    GET /v1.0/users/Jane Doe/authentication/phoneMethods
     GET /v1.0/users/Jane Doe/authentication/temporaryAccessPassMethods
     GET /v1.0/users/Jane Doe/manager
     GET /v1.0/users/Jane Doe/ownedObjects

@@ -66,7 +66,7 @@ fn made(mut reply: Reply, wish: PassWish, now: Timestamp) -> Result<NewPass, Cre
         return Err(CreateError::Unusable { pass: meta.id });
     }
     match entry.temporary_access_pass {
-        Some(code) if !code.0.reveal().is_empty() => Ok(NewPass { meta, passcode: code.0 }),
+        Some(code) if !code.0.reveal().is_empty() => Ok(NewPass { meta, passcode: Some(code.0) }),
         Some(_) | None => Err(CreateError::Unknown { source: Some(Box::new(told)) }),
     }
 }
@@ -173,10 +173,10 @@ mod tests {
     #[test]
     fn a_new_pass_comes_with_its_passcode() {
         let pass = answered(201, &created().to_string(), ONCE).unwrap();
-        assert_eq!(pass.passcode.reveal(), b"+drkzqAD");
+        assert_eq!(pass.passcode.unwrap().reveal(), b"+drkzqAD");
         assert_eq!(pass.meta.id.as_str(), ID);
         let escaped = created().to_string().replace('+', "\\u002B");
-        assert_eq!(answered(201, &escaped, ONCE).unwrap().passcode.reveal(), b"+drkzqAD");
+        assert_eq!(answered(201, &escaped, ONCE).unwrap().passcode.unwrap().reveal(), b"+drkzqAD");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusA
 pub use self::facts::Looked;
 pub use self::inquiry::{Inquiry, Question};
 pub use self::intake::Answer;
+use crate::evaluation::Mode;
 use crate::ids::{ChatName, DeliveryId, GroupId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub command: String,
     /// This process.
     pub worker: WorkerId,
+    /// Whether it is in earnest.
+    pub mode: Mode,
 }
 
 /// The one driver of the flow.
@@ -112,6 +115,12 @@ impl Desk {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.ports.store
+    }
+
+    /// Whether tapdesk is in earnest.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.settings.mode
     }
 
     /// The ledger's last line: worth keeping elsewhere, since it proves what came before it.

@@ -7,6 +7,7 @@ pub mod card;
 pub mod command;
 pub mod desk;
 pub mod hours;
+pub mod evaluation;
 pub mod ids;
 pub mod inbound;
 pub mod ledger;

@@ -94,8 +94,8 @@ pub enum Usability {
 pub struct NewPass {
     /// The pass.
     pub meta: PassMeta,
-    /// Its passcode.
-    pub passcode: Passcode,
+    /// Its passcode; nothing where no pass is made, in an evaluation.
+    pub passcode: Option<Passcode>,
 }
 
 /// The pass that we ask Graph for.

@@ -35,6 +35,8 @@ pub use self::undo::{
 
 /// Shortest reason that is accepted, in characters.
 pub const SHORTEST_REASON: usize = 5;
+/// What every message of an evaluation begins with.
+pub const EVALUATION: &str = "[Evaluation: nothing changes in Entra]";
 /// Longest reason that is accepted, in characters.
 pub const LONGEST_REASON: usize = 300;
 

@@ -35,6 +35,8 @@ pub enum ClaimAnswer {
         /// The user name to sign in with.
         upn: String,
     },
+    /// Everything was as it should be, and no pass was made: this is an evaluation.
+    Evaluated,
     /// The PIN is wrong; that many tries are left.
     WrongPin(u8),
     /// Too many wrong PINs.
@@ -211,7 +213,7 @@ impl Desk {
             Err(stopped) => self.as_it_stands(&id, stopped).await,
         };
         // A right PIN whose claim met a hitch must not use up the tries.
-        if !matches!(answer, Ok(ClaimAnswer::Pass { .. })) {
+        if !matches!(answer, Ok(ClaimAnswer::Pass { .. } | ClaimAnswer::Evaluated)) {
             match self.change(&id, Event::PinProved).await {
                 Ok(_) => {}
                 Err(stopped) => tracing::debug!(request.id = %id, %stopped, "the tries were not given back"),
@@ -297,12 +299,13 @@ impl Desk {
                     // If this cannot be written down, nobody gets to see the pass: it is swept up as a stray one.
                     written => written?,
                 };
-                return Ok(match after.request.state {
-                    State::Issued { grant, .. } => {
+                return Ok(match (after.request.state, passcode) {
+                    (State::Issued { grant, .. }, Some(passcode)) => {
                         let upn = grant.case.subject.upn;
                         ClaimAnswer::Pass { passcode, ends_at, lifetime_minutes, one_time, upn }
                     }
-                    state => over(&state),
+                    (State::Issued { .. }, None) => ClaimAnswer::Evaluated,
+                    (state, _) => over(&state),
                 });
             }
             Err(error) => error,

@@ -64,7 +64,8 @@ impl Desk {
         let id = &stored.request.id;
         self.change(id, Event::NoticeMinted(notice)).await?;
         let message = words::owner_notice(&grant.case, told, &token, number, &self.settings.public_url);
-        if self.bring_notice(grant, &message, told).await? == 0 {
+        // Security was asked to tell the owner when the pass was made; that it is over is no further alarm.
+        if self.bring_notice(grant, &message, told).await? == 0 && !told.is_the_usual_end() {
             self.tell_security(&words::owner_unreachable(&stored.request)).await?;
         }
         self.change(id, Event::OwnerTold(grant.attempts, told)).await?;
