@@ -77,7 +77,7 @@ impl Request {
             Event::PassUsed => draft.pass_ended(Ending::Used, Told::Used),
             Event::PassUnused => draft.pass_ended(Ending::Expired, Told::Unused),
             Event::PassOver => draft.pass_ended(Ending::Expired, Told::Over),
-            Event::Looked(look) => draft.looked(look),
+            Event::Looked(look) => draft.looked(&look),
             Event::PinProved => draft.pin_proved(),
             Event::NoticeMinted(notice) => draft.notice_minted(notice),
             Event::OwnerTold(attempt, told) => draft.owner_told(attempt, told),

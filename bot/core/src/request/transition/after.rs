@@ -25,7 +25,7 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn looked(&mut self, look: Look) -> Applied {
+    pub(super) fn looked(&mut self, look: &Look) -> Applied {
         // Whoever asked hears nothing more of a request that was stopped for safety.
         let State::Closed { ending: Ending::Used | Ending::Expired, .. } = self.before.state else {
             return Err(Refusal::Moot);
