@@ -53,6 +53,7 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         | News::Shown
         | News::NotSeen
         | News::Over
+        | News::Registered
         | News::ForeignPass
         | News::Declined
         | News::Reported
