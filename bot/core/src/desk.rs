@@ -3,8 +3,8 @@
 //! load → apply → ledger → store → perform → ledger outcome → settle the task. Nothing is done that is not
 //! written down first, and nothing that was accepted is lost: what fails is left where a later try finds it.
 
-mod approvers;
 mod after;
+mod approvers;
 mod claim;
 mod contacts;
 mod facts;

@@ -18,8 +18,8 @@ use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish, Usability};
 use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
 use crate::ports::{
-    Abilities, Chat, Clock, Courier, CreateError, Directory, Entropy, Ledger, Message, PortError, Receipt,
-    Reply, Vouched,
+    Abilities, Account, Chat, Clock, Courier, CreateError, Directory, Entropy, Ledger, Message, PortError,
+    Receipt, Reply, Vouched,
 };
 use crate::request::MessageRef;
 use crate::ticket::Revealed;
@@ -194,7 +194,7 @@ impl Chat for Evaluating<dyn Chat> {
         self.0.vouch(user).await
     }
 
-    async fn account_of(&self, person: &Person) -> Result<Option<ChatUser>, PortError> {
+    async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError> {
         self.0.account_of(person).await
     }
 }

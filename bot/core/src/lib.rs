@@ -6,8 +6,8 @@
 pub mod card;
 pub mod command;
 pub mod desk;
-pub mod hours;
 pub mod evaluation;
+pub mod hours;
 pub mod ids;
 pub mod inbound;
 pub mod ledger;

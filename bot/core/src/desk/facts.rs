@@ -216,33 +216,3 @@ fn able(subject: &Person) -> Result<(), Reason> {
         Ok(())
     }
 }
-
-/// Pins a contact for every route of code and PIN that has one; each half needs at least one way.
-fn pin_contacts(
-    rule: &Rule,
-    contacts: &[Contact],
-) -> Result<Vec<(Route, crate::people::PinnedContact)>, Reason> {
-    let mut pinned = Vec::new();
-    for routes in [&rule.ticket, &rule.pin] {
-        let (mut reachable, mut masked) = (false, false);
-        for route in routes {
-            let Some(kind) = route.kind() else {
-                reachable = true;
-                continue;
-            };
-            let mut of_kind = contacts.iter().filter(|contact| contact.kind == kind);
-            masked |= kind == ContactKind::Phone && of_kind.clone().any(|contact| !contact.is_readable());
-            if let Some(contact) = of_kind.find(|contact| contact.is_readable()) {
-                pinned.push((*route, contact.pin()));
-                reachable = true;
-            }
-        }
-        if !reachable && masked {
-            return Err(Reason::ContactMasked);
-        }
-        if !reachable {
-            return Err(Reason::NoContact(*routes.first().unwrap_or(&Route::Sms)));
-        }
-    }
-    Ok(pinned)
-}

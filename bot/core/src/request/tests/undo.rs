@@ -194,7 +194,7 @@ fn a_revocation_overtakes_a_cancel_whose_pass_is_still_looked_for() {
 #[test]
 fn the_sessions_of_a_used_pass_are_ended_for_a_week() {
     for over in [Event::PassUsed, Event::PassOver] {
-        let used = Sample::shown().after([over]);
+        let used = Sample::shown().after([over, Event::Deleted]);
         let mut revoked = used.clone().wait(REPORT_OUTLIVES.saturating_sub(Duration::from_secs(1)));
         let change = revoked.apply(Event::RevokeBySecurity(human(SECURITY))).unwrap();
         assert!(change.tasks.iter().any(|new| new.task == Task::RevokeSessions));
