@@ -177,7 +177,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         slack: parts.slack.clone(),
         clock: Arc::clone(&parts.clock),
         tracker: tracker.clone(),
-        misses: crate::claim::Misses::default(),
+        misses: crate::claim::misses(),
         trusted_proxies: config.trusted_proxies.clone(),
         body_within: parts.body_within,
     });

@@ -4,14 +4,17 @@
 //! above its route's limit, and every answer carries the security headers.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::Router;
 use axum::body::{HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY};
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::middleware::{self, Next};
@@ -25,8 +28,10 @@ use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ports::{Clock, Ledger};
 use tokio_util::task::TaskTracker;
 
-use crate::claim::{self, From, Misses};
+use crate::claim;
+use crate::page::{self, element};
 use crate::scrub::Scrubbed;
+use crate::tally::{From, Tally};
 use crate::{telemetry, webhooks};
 
 /// Bodies, in and out.
@@ -43,7 +48,7 @@ pub struct Site {
     /// Work that outlives its connection; shutdown waits for it.
     pub tracker: TaskTracker,
     /// Unknown codes by address prefix.
-    pub misses: Misses,
+    pub misses: Tally<IpAddr>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// How long a request may take to bring its body.
@@ -58,9 +63,11 @@ pub struct Route {
     pub path: &'static str,
     /// The largest body that it reads.
     pub largest_body: usize,
-    /// Whether its connection ends with the answer. Those of the claim page do: a code, PIN or passcode must not stay in
-    /// the buffers of a connection that waits for more.
+    /// Whether its connection ends with the answer. Those of the pages do: a code, PIN or passcode must not stay in the
+    /// buffers of a connection that waits for more.
     pub is_last: bool,
+    /// The page whose script and style its answers allow.
+    page: &'static LazyLock<String>,
     handler: fn() -> MethodRouter<Arc<Site>>,
 }
 
@@ -73,6 +80,7 @@ pub fn routes() -> Vec<Route> {
         path,
         largest_body,
         is_last: true,
+        page: &page::CLAIM,
         handler,
     };
     let hook = |path, largest_body, handler: Handler| Route {
@@ -82,7 +90,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         page(Method::GET, "/c", 0, || get(claim::page)),
         // A mail gateway may have turned the fragment into a path.
-        page(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway).fallback(claim::nothing_here)),
+        page(Method::GET, "/{code}", 0, || get(claim::page_behind_gateway).fallback(page::nothing_here)),
         page(Method::POST, "/c/status", 4 << 10, || post(claim::status)),
         page(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
         page(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
@@ -94,17 +102,20 @@ pub fn routes() -> Vec<Route> {
 
 /// The public router.
 pub fn public(site: Arc<Site>) -> Router {
-    let headers = Arc::new(security_headers(claim::PAGE));
     let mut router = Router::new();
-    for Route { path, largest_body, is_last, handler, .. } in routes() {
+    for Route { path, largest_body, is_last, page, handler, .. } in routes() {
         let limit = Limit { route: path, largest: largest_body, within: site.body_within };
         let mut limited = handler().layer(middleware::from_fn_with_state(limit, within_limit));
+        limited = limited.layer(middleware::from_fn_with_state(content_policy(page), allowing));
         if is_last {
             limited = limited.layer(middleware::from_fn(leaving_nothing));
         }
         router = router.route(path, limited);
     }
-    router.with_state(site).layer(middleware::from_fn_with_state(headers, secured))
+    router
+        .with_state(site)
+        .layer(middleware::from_fn(secured))
+        .layer(middleware::from_fn_with_state(content_policy(&page::CLAIM), allowing))
 }
 
 /// What the admin listener's handlers work with.
@@ -125,56 +136,54 @@ pub fn admin(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-/// The headers of every answer; the policy allows the page's one script and one style by hash.
-fn security_headers(page: &str) -> Vec<(HeaderName, HeaderValue)> {
+/// The headers of every answer.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 9] = [
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow, noarchive")),
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+             microphone=(), midi=(), payment=(), usb=(), clipboard-read=(), clipboard-write=(self)",
+        ),
+    ),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// The policy that allows a page's one script and one style by hash, and nothing else.
+fn content_policy(page: &str) -> Option<HeaderValue> {
     let (script, style) = (element_hash(page, "script"), element_hash(page, "style"));
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; \
          img-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     );
-    let fixed = [
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-embedder-policy", "require-corp"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("referrer-policy", "no-referrer"),
-        ("x-content-type-options", "nosniff"),
-        ("x-robots-tag", "noindex, nofollow, noarchive"),
-        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
-        (
-            "permissions-policy",
-            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
-             microphone=(), midi=(), payment=(), usb=(), clipboard-read=(), clipboard-write=(self)",
-        ),
-    ];
-    let mut headers: Vec<(HeaderName, HeaderValue)> = fixed
-        .into_iter()
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-        .collect();
-    headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.push((CONTENT_SECURITY_POLICY, policy));
-    }
-    headers
+    HeaderValue::from_str(&policy).ok()
 }
 
 /// SHA-256 of what stands in the page's one element of that name, as the policy wants it.
 fn element_hash(page: &str, name: &str) -> String {
-    let content = page
-        .split_once(&format!("<{name}>"))
-        .and_then(|(_, rest)| rest.split_once(&format!("</{name}>")))
-        .map_or("", |(content, _)| content);
-    BASE64_STANDARD.encode(digest::digest(&digest::SHA256, content.as_bytes()))
+    BASE64_STANDARD.encode(digest::digest(&digest::SHA256, element(page, name).as_bytes()))
 }
 
-async fn secured(
-    State(headers): State<Arc<Vec<(HeaderName, HeaderValue)>>>,
-    request: Request,
-    next: Next,
-) -> Response<Body> {
+async fn secured(request: Request, next: Next) -> Response<Body> {
     let mut response = next.run(request).await;
-    for (name, value) in headers.iter() {
-        response.headers_mut().insert(name, value.clone());
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// The content policy, unless the route has its own.
+async fn allowing(State(policy): State<Option<HeaderValue>>, request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    if let Some(policy) = policy {
+        response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     }
     response
 }
