@@ -25,6 +25,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use crate::ask::Asks;
 use crate::config::{self, Config, EmailTls, StoreKind};
 use crate::server::{self, Admin, Site};
 use crate::system::SystemClock;
@@ -35,6 +36,8 @@ use crate::{recovery, scrub};
 const PIN_CHECKS: usize = 2;
 /// How long a request may take to bring its body.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
+/// How long the page for people without chat takes to answer at least: longer than a slow disk's sync.
+const ANSWER_AFTER: Duration = Duration::from_secs(1);
 /// How long shutdown waits for work in hand.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(25);
 
@@ -67,6 +70,8 @@ pub struct Parts {
     pub pepper: Arc<Pepper>,
     /// How long a request may take to bring its body.
     pub body_within: Duration,
+    /// How long the page for people without chat takes to answer at least.
+    pub answer_after: Duration,
 }
 
 /// A program that listens. The worker is handed out, so that whoever drives time drives it too.
@@ -130,6 +135,7 @@ impl Parts {
             ),
             pepper,
             body_within: BODY_WITHIN,
+            answer_after: ANSWER_AFTER,
             clock,
             entropy,
         })
@@ -178,6 +184,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         clock: Arc::clone(&parts.clock),
         tracker: tracker.clone(),
         misses: crate::claim::misses(),
+        asks: config.ask.clone().map(|visits| Asks::new(visits, parts.answer_after)),
         trusted_proxies: config.trusted_proxies.clone(),
         body_within: parts.body_within,
     });
@@ -272,6 +279,7 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
         security: config.security_contacts().unwrap_or_default(),
         security_group: config.security.group,
         command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
+        visits: config.ask.clone(),
         worker: name.clone(),
         mode: config.mode,
     };

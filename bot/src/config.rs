@@ -13,7 +13,7 @@ use tapdesk_adapters::secret::Secret;
 use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::{GroupId, LedgerName};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
-use tapdesk_core::policy::{Fault, Policy, Route, duration};
+use tapdesk_core::policy::{Fault, Policy, Route, Visits, duration};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub courier: Couriers,
     /// Who may ask for whom.
     pub policy: Policy,
+    /// The page for people without chat.
+    pub ask: Option<Visits>,
     /// Logging.
     #[serde(default)]
     pub log: Log,
@@ -395,6 +397,7 @@ impl Config {
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = self.policy.faults();
+        faults.extend(self.ask.iter().flat_map(|visits| visits.faults(&self.policy)));
         let mut fault = |key: &str, what: &str| faults.push(Fault::new(key, what));
         let safe = self.tls.is_some() || self.behind_tls_proxy || self.listen.ip().is_loopback();
         if !safe {
@@ -434,6 +437,12 @@ impl Config {
             fault(
                 "worker.lease",
                 "at least twice outbound.total, so that a task can end in it, and at most 10m",
+            );
+        }
+        if self.ask.is_some() && self.behind_tls_proxy && self.trusted_proxies.is_empty() {
+            fault(
+                "ask",
+                "behind a proxy that trusted_proxies does not name, everybody has one address, and few could ask",
             );
         }
         for rule in &self.policy.rules {

@@ -1,6 +1,7 @@
 //! The program: configuration, listeners, the worker, and the one file that puts adapters together.
 
 pub mod app;
+pub mod ask;
 pub mod claim;
 pub mod cli;
 pub mod config;

@@ -19,6 +19,9 @@ const FRAME: &str = include_str!("page.html");
 /// The page on which the subject claims: the same bytes for everybody.
 pub static CLAIM: LazyLock<String> = LazyLock::new(|| framed(include_str!("claim.html")));
 
+/// The page on which a locked-out colleague asks.
+pub static ASK: LazyLock<String> = LazyLock::new(|| framed(include_str!("ask.html")));
+
 /// The page, for whoever fetches it.
 pub fn show(page: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(page));
@@ -93,7 +96,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_page_is_lost_in_its_frame() {
-        for (own, page) in [(include_str!("claim.html"), &*CLAIM)] {
+        for (own, page) in [(include_str!("claim.html"), &*CLAIM), (include_str!("ask.html"), &*ASK)] {
             for name in ["style", "main", "script"] {
                 assert!(own.matches(&format!("<{name}>")).count() == 1 && !element(own, name).is_empty());
                 assert!(page.contains(element(own, name).trim()), "{name}");

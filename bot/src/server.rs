@@ -28,6 +28,7 @@ use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ports::{Clock, Ledger};
 use tokio_util::task::TaskTracker;
 
+use crate::ask::{self, Asks};
 use crate::claim;
 use crate::page::{self, element};
 use crate::scrub::Scrubbed;
@@ -49,6 +50,8 @@ pub struct Site {
     pub tracker: TaskTracker,
     /// Unknown codes by address prefix.
     pub misses: Tally<IpAddr>,
+    /// The page for people without chat, where it is configured.
+    pub asks: Option<Asks>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// How long a request may take to bring its body.
@@ -95,6 +98,8 @@ pub fn routes() -> Vec<Route> {
         page(Method::POST, "/c/claim", 4 << 10, || post(claim::claim)),
         page(Method::POST, "/c/shown", 4 << 10, || post(claim::shown)),
         page(Method::POST, "/c/report", 4 << 10, || post(claim::report)),
+        Route { page: &page::ASK, ..page(Method::GET, "/ask", 0, || get(ask::page)) },
+        Route { page: &page::ASK, ..page(Method::POST, "/ask", 4 << 10, || post(ask::ask)) },
         hook("/slack/commands", 64 << 10, || post(webhooks::slack_command)),
         hook("/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
     ]

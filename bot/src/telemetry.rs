@@ -67,6 +67,10 @@ fn describe() {
     describe_counter!("tapdesk_webhooks_total", "Webhooks, by route and result");
     describe_counter!("tapdesk_refused_total", "Requests whose body was too large or too slow, by route");
     describe_counter!("tapdesk_claims_total", "Answers of the claim page, by answer");
+    describe_counter!(
+        "tapdesk_asks_total",
+        "Requests at the page for people without chat, by what became of them"
+    );
     describe_counter!("tapdesk_tasks_total", "Performed tasks, by task");
     describe_counter!(
         "tapdesk_tasks_repeated_total",

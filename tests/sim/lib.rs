@@ -25,6 +25,7 @@ pub mod smtp;
 pub mod tales;
 pub mod trouble;
 pub mod twilio;
+pub mod visit;
 pub mod visitor;
 pub mod wire;
 pub mod world;

@@ -111,7 +111,7 @@ pub struct World {
     /// tapdesk's own files.
     pub files: TempDir,
     setting: Setting,
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     config_text: String,
     running: Option<Tapdesk>,
     pub(crate) http: reqwest::Client,
@@ -237,7 +237,7 @@ impl World {
             .replace("{helpdesk}", helpdesk.id())
             .replace("{oncall}", oncall.id())
             .replace("{files}", &files.path().display().to_string());
-        let config = Config::parse("world.toml", &text)?;
+        let config = Box::new(Config::parse("world.toml", &text)?);
         Ok(Self {
             hands,
             company,
@@ -323,6 +323,7 @@ impl World {
         } else {
             let mut parts =
                 Parts::build(&self.config, Arc::new(self.hands.clone()), Arc::new(SystemEntropy))?;
+            parts.answer_after = Duration::from_millis(20);
             (self.setting.fit)(&mut parts);
             Tapdesk::Here(Box::new(app::start(&self.config, parts).await?))
         };

@@ -43,7 +43,7 @@ const POLICY: [&str; 9] = [
 ];
 
 /// Whether an answer carries every header, sets no cookie, and allows exactly the page's own script and style.
-fn is_guarded(what: &str, seen: &Seen, page: &str) -> anyhow::Result<()> {
+pub(crate) fn is_guarded(what: &str, seen: &Seen, page: &str) -> anyhow::Result<()> {
     for (name, value) in EVERYWHERE {
         ensure!(seen.header(name) == value, "{what}: {name} is {:?}", seen.header(name));
     }

@@ -43,6 +43,7 @@ mod revoking;
 mod slack_trouble;
 mod token_trouble;
 mod unknown_outcome;
+mod visits;
 mod webhooks;
 mod withdrawing;
 mod words_seen;

@@ -12,6 +12,7 @@ mod inquiry;
 mod intake;
 mod notify;
 mod undo;
+mod visit;
 mod work;
 
 use std::sync::Arc;
@@ -22,11 +23,12 @@ pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusA
 pub use self::facts::Looked;
 pub use self::inquiry::{Inquiry, Question};
 pub use self::intake::Answer;
+pub use self::visit::Visit;
 use crate::evaluation::Mode;
 use crate::ids::{ChatName, DeliveryId, GroupId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
-use crate::policy::{Policy, Route};
+use crate::policy::{Policy, Route, Visits};
 use crate::ports::{
     Chat, Clock, Commit, CommitError, Courier, Directory, Entropy, Ledger, Pins, PortError, Store, Stored,
 };
@@ -63,6 +65,8 @@ pub struct Settings {
     pub security: Vec<Contact>,
     /// Whose members are security's people in chat.
     pub security_group: Option<GroupId>,
+    /// What people may ask for at the page, if there is one.
+    pub visits: Option<Visits>,
     /// The name of the slash command, for the words.
     pub command: String,
     /// This process.

@@ -16,10 +16,12 @@ mod check;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod visits;
 
 pub use self::check::Fault;
 pub use self::parse::duration;
 use self::parse::some_duration;
+pub use self::visits::Visits;
 
 /// The `[policy]` section.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -80,8 +80,8 @@ pub enum Asker {
     /// Somebody in a chat.
     Account(ChatUser),
     /// Somebody at the page who says that they are the subject. Nobody vouches for it, and there is no way to tell them
-    /// anything.
-    Visitor,
+    /// anything but the number that the page showed at once.
+    Visitor(Matching),
 }
 
 /// Whose requests count towards one cap.
@@ -187,6 +187,8 @@ pub enum Ending {
     Denied(Human),
     /// An approver chose another number than the requester was shown.
     Mismatched(Human),
+    /// A request of somebody in a chat took the place of a visitor's.
+    SetAside(RequestId),
     /// The requester took it back.
     Cancelled,
     /// An approver took the approval back.

@@ -20,6 +20,7 @@ mod suspicion;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod visit;
 
 pub use self::approval::approval;
 pub use self::asked::older_copy;
@@ -32,6 +33,7 @@ pub use self::undo::{
     cancelled, nobody_to_revoke, not_cancelled, not_resent, not_revoked, nothing_open, nothing_to_revoke,
     resent, revoked, revoking, which_one,
 };
+pub use self::visit::visitor;
 
 /// Shortest reason that is accepted, in characters.
 pub const SHORTEST_REASON: usize = 5;
@@ -192,6 +194,7 @@ fn ended(ending: &Ending) -> String {
         Ending::Refused(_) => "refused".to_owned(),
         Ending::Denied(by) => format!("denied by {}", by.name),
         Ending::Mismatched(by) => format!("stopped, {} chose another number", by.name),
+        Ending::SetAside(_) => visit::set_aside(),
         Ending::Cancelled => "cancelled by the requester".to_owned(),
         Ending::Withdrawn(by) => format!("withdrawn by {}", by.name),
         Ending::LapsedUndecided => "nobody decided in time".to_owned(),

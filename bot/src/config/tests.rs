@@ -54,6 +54,57 @@ fn what_is_not_a_configuration_is_named_by_file_line_and_key() {
 }
 
 #[test]
+fn the_page_needs_a_rule_that_serves_whoever_asks_there() {
+    let needs = "needs a rule with requester = \"self\"";
+    check("[policy]", "[ask]\n[policy]", "[ask]", "ask", needs);
+    let own = EXAMPLE.replacen(REQUESTER, "requester = \"self\"\nticket_number = \"INC[0-9]{7}\"", 1);
+    let error = Config::check("tapdesk.toml", &own.replacen("[policy]", "[ask]\n[policy]", 1)).unwrap_err();
+    assert!(error.to_string().contains(needs), "{error}");
+}
+
+#[test]
+fn the_page_is_refused_where_its_limits_make_no_sense() {
+    let with = |lines: &str| {
+        let text = EXAMPLE.replacen(REQUESTER, "requester = \"self\"", 1);
+        let text = text.replacen("[policy]", &format!("[ask]\n{lines}\n[policy]"), 1);
+        Config::check("tapdesk.toml", &text)
+            .err()
+            .map_or_else(|| "can be used".to_owned(), |error| error.to_string())
+    };
+    assert_eq!(with(""), "can be used");
+    assert_eq!(with("approval_expires = \"4h\"\nper_subject = 1"), "can be used");
+    for (lines, what) in [
+        (
+            "approval_expires = \"5h\"",
+            "ask.approval_expires: at least 5m, and at most policy.approval_expires",
+        ),
+        ("approval_expires = \"4m\"", "ask.approval_expires: at least 5m"),
+        ("per_subject = 0", "ask.per_subject: 0 lets nobody ask"),
+        ("prompts_per_approver = 0", "ask.prompts_per_approver: 0 lets nobody ask"),
+        ("per_address = 0", "ask.per_address: 0 lets nobody ask"),
+        ("per_hour = 0", "ask.per_hour: 0 lets nobody ask"),
+        ("per_minute = 1", "unknown field `per_minute`"),
+    ] {
+        assert!(with(lines).contains(what), "{lines}: {}", with(lines));
+    }
+    let proxied = |trusted: &str| {
+        let text = EXAMPLE.replacen(REQUESTER, "requester = \"self\"", 1);
+        let (head, tls) = text.split_once("[tls]").expect("the example has [tls]");
+        let rest = tls.split_once("[store]").expect("and [store] after it").1;
+        let text = format!("{head}behind_tls_proxy = true\n{trusted}\n[ask]\n[store]{rest}");
+        Config::check("tapdesk.toml", &text)
+            .err()
+            .map_or_else(|| "can be used".to_owned(), |error| error.to_string())
+    };
+    assert!(
+        proxied("").contains("ask: behind a proxy that trusted_proxies does not name"),
+        "{}",
+        proxied("")
+    );
+    assert_eq!(proxied("trusted_proxies = [\"10.0.0.5\"]"), "can be used");
+}
+
+#[test]
 fn what_must_not_be_is_refused_by_file_line_and_key() {
     let after = "escalate_after = \"5h\"\nescalate_to = [\"manager\"]\n";
     check(NAME, &format!("{NAME}\n{after}"), NAME, RULE, "shorter than approval_expires");

@@ -8,7 +8,7 @@ use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
-use tapdesk_core::request::{Asker, Request, Whom};
+use tapdesk_core::request::{Asker, Matching, Request, Whom};
 
 use super::samples::{
     NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, head_of, id, noticed,
@@ -46,8 +46,12 @@ pub async fn a_requester_opens_no_more_than_the_cap(store: Any) {
 /// Nobody knows who visits: what was asked for one name counts together, and apart from what accounts ask.
 pub async fn visitors_open_no_more_than_the_cap_for_one_name(store: Any) {
     let cap = RequesterCap { most: 1, window: MINUTE };
-    let visited =
-        |n, of: &Request| Request { requester: Asker::Visitor, subject: of.subject.clone(), ..received(n) };
+    let shown: Matching = serde_json::from_str(r#"{"number":47,"choices":[83,47,12]}"#).unwrap();
+    let visited = |n, of: &Request| Request {
+        requester: Asker::Visitor(shown),
+        subject: of.subject.clone(),
+        ..received(n)
+    };
     let (first, other) = (received(1), received(2));
     for (request, expected) in [
         (visited(1, &first), Opened::New),

@@ -7,7 +7,7 @@ use crate::people::{Human, Person};
 use crate::policy::{AnyOf, Approver, Route, Rule, assign, assign_most};
 use crate::ports::{Chat, PortError};
 use crate::request::{
-    Approval, Candidate, Case, Escalation, Grant, Reason, Reminders, Request, Standing, State, Whom,
+    Approval, Asker, Candidate, Case, Escalation, Grant, Reason, Reminders, Request, Standing, State,
 };
 
 /// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
@@ -17,6 +17,8 @@ const MOST_ASKED: usize = 25;
 /// Under which circumstances people are looked for.
 struct Search<'a> {
     rule: &'a Rule,
+    /// Who asked: prompts of visitors count apart.
+    asker: &'a Asker,
     /// Requester and subject: they neither decide nor delegate.
     involved: [PersonId; 2],
     manager: Option<&'a Person>,
@@ -34,12 +36,13 @@ impl Desk {
     pub(super) async fn approvers(
         &self,
         rule: &Rule,
+        asker: &Asker,
         requester: &Person,
         subject: &Person,
         manager: Option<&Person>,
     ) -> Looked<Found> {
         let involved = [requester.id, subject.id];
-        let search = Search { rule, involved, manager, standing: Standing::Named, asked: &[] };
+        let search = Search { rule, asker, involved, manager, standing: Standing::Named, asked: &[] };
         let lists: Vec<Option<&AnyOf<Approver>>> = rule.approvals.iter().map(Some).collect();
         let (slots, candidates) = self.find(&search, &lists).await?;
         let people: Vec<PersonId> = candidates.iter().map(Candidate::gives).collect();
@@ -61,6 +64,7 @@ impl Desk {
         let lists: Vec<Option<&AnyOf<Approver>>> = (0..case.slots.len()).map(missing).collect();
         let search = Search {
             rule,
+            asker: &request.requester,
             involved: [case.requester.id, case.subject.id],
             manager: manager.as_ref(),
             standing: Standing::Fallback,
@@ -162,7 +166,7 @@ impl Desk {
     async fn candidate(&self, person: &Person, search: &Search<'_>) -> Result<Option<Candidate>, PortError> {
         let needs_modal = search.rule.pin.contains(&Route::Approver);
         let usable = |chat: &dyn Chat| !needs_modal || chat.abilities().private_modal;
-        if self.has_enough_prompts(person.id).await? {
+        if self.has_enough_prompts(person.id, search.asker).await? {
             return Ok(None);
         }
         let Some(account) = self.account_of(person, usable).await? else { return Ok(None) };
@@ -190,11 +194,6 @@ impl Desk {
             }
         }
         Ok(people)
-    }
-
-    async fn has_enough_prompts(&self, approver: PersonId) -> Result<bool, PortError> {
-        let open = self.ports.store.open_requests(&Whom::Approver(approver)).await?;
-        Ok(open.len() >= self.policy.prompts_per_approver as usize)
     }
 
     async fn is_meant(

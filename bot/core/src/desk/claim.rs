@@ -522,7 +522,9 @@ fn why(ending: &Ending) -> ClosedWhy {
         Ending::Used => ClosedWhy::Used,
         Ending::Expired | Ending::LapsedUndecided | Ending::LapsedUnclaimed => ClosedWhy::Expired,
         Ending::Revoked(_) | Ending::Withdrawn(_) => ClosedWhy::Revoked,
-        Ending::Refused(_) | Ending::Denied(_) | Ending::Mismatched(_) => ClosedWhy::Denied,
+        Ending::Refused(_) | Ending::Denied(_) | Ending::Mismatched(_) | Ending::SetAside(_) => {
+            ClosedWhy::Denied
+        }
         Ending::Cancelled => ClosedWhy::Cancelled,
         Ending::Locked => ClosedWhy::Locked,
         Ending::Reported => ClosedWhy::Reported,

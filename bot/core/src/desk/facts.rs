@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::desk::Desk;
 use crate::desk::contacts::pin_contacts;
+use crate::desk::visit::called;
 use crate::ids::{ChatUser, GroupId, PersonId};
 use crate::pass::{PassMeta, PassPolicy, PassWish};
 use crate::people::{Human, Naming, Person};
 use crate::policy::{Circumstances, Rule};
 use crate::ports::{PortError, Vouched};
-use crate::request::{Asker, Case, Grant, Matching, Reason, Request, Terms};
+use crate::request::{Asker, Case, Grant, Reason, Request, Terms};
 
 /// What a look-up brings: facts, a reason to refuse, or a failed look-up.
 pub type Looked<T> = Result<Result<T, Reason>, PortError>;
@@ -60,8 +61,8 @@ impl Desk {
                 (requester, known!(self.subject(&request.subject).await?))
             }
             // Only a rule for those who ask for themselves matches.
-            Asker::Visitor => {
-                let subject = known!(self.subject(&request.subject).await?);
+            Asker::Visitor(_) => {
+                let subject = known!(self.visited_subject(&request.subject).await?);
                 (subject.clone(), subject)
             }
         };
@@ -77,20 +78,21 @@ impl Desk {
         known!(self.below_daily_cap(subject.id).await?);
         let contacts = self.contacts(&subject, &rule.contacts).await?;
         let pinned = known!(pin_contacts(rule, &contacts));
-        let (slots, approvers) = known!(self.approvers(rule, &requester, &subject, manager.as_ref()).await?);
+        let (slots, approvers) =
+            known!(self.approvers(rule, &request.requester, &requester, &subject, manager.as_ref()).await?);
         let now = self.now();
         let passes = self.ports.directory.passes(subject.id).await?;
         let (wish, changed) = policy.clamp(rule.lifetime, rule.one_time);
         let undated = self.undated_methods(subject.id).await;
         Ok(Ok(Case {
-            requester: Human::from(&requester),
+            requester: called(request, &requester),
             subject: Human::from(&subject),
             manager: manager.as_ref().map(Human::from),
             rule: rule.name.clone(),
             slots,
             approvers,
             terms: Terms {
-                approval_expires: self.policy.approval_expires,
+                approval_expires: self.approval_time(request),
                 ticket_expires: self.policy.ticket_time(rule),
                 wish,
                 wished: changed.then_some(rule.lifetime),
@@ -104,7 +106,7 @@ impl Desk {
             },
             contacts: pinned,
             foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
-            matching: rule.number_match.then(|| Matching::fresh(&*self.ports.entropy)),
+            matching: self.matching(request, rule),
             escalated_at: None,
             undated,
         }))
@@ -142,7 +144,7 @@ impl Desk {
         Ok(Ok(Rechecked { wish, passes }))
     }
 
-    async fn subject(&self, naming: &Naming) -> Looked<Person> {
+    pub(super) async fn subject(&self, naming: &Naming) -> Looked<Person> {
         let person = known!(self.named(naming).await?);
         Ok(able(&person).map(|()| person))
     }

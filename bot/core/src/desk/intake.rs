@@ -6,7 +6,7 @@ use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Ask, Inbound, Wish};
 use crate::people::one_line;
 use crate::ports::{Account, Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
-use crate::request::{Asker, Candidate, Ending, Event, Refusal, Request, State};
+use crate::request::{Asker, Candidate, Change, Ending, Event, Refusal, Request, State};
 use crate::ticket::Pin;
 use crate::words;
 use std::time::Duration;
@@ -74,9 +74,25 @@ impl Desk {
         if !(words::SHORTEST_REASON..=words::LONGEST_REASON).contains(&reason.chars().count()) {
             return Ok(Answer::Say(words::reason_length()));
         }
-        let now = self.now();
         let id = RequestId::fresh(&*self.ports.entropy);
-        let mut change = Request::open(id, Asker::Account(sender), subject, reason, now);
+        let change = Request::open(id, Asker::Account(sender), subject, reason, self.now());
+        let card = words::checking(&change.next);
+        let most = self.policy.requests_per_hour;
+        let cap = RequesterCap { most, window: Duration::from_hours(1) };
+        Ok(Answer::Say(match self.open(change, Some(delivery), cap).await? {
+            Opened::New => card,
+            Opened::Seen(_) => words::seen_before(),
+            Opened::TooMany => words::too_many_requests(most),
+        }))
+    }
+
+    /// Writes a new request down and stores it.
+    pub(super) async fn open(
+        &self,
+        mut change: Change,
+        delivery: Option<DeliveryId>,
+        cap: RequesterCap,
+    ) -> Result<Opened, PortError> {
         let pseudonym = self.pepper.pseudonym(&change.next.reason);
         for record in &mut change.records {
             record.facts.insert("reason".to_owned(), pseudonym.clone());
@@ -86,16 +102,14 @@ impl Desk {
         }
         let head = self.ports.ledger.append(change.records.clone()).await?;
         change.next.footing.add(Version::FIRST, &head, change.records.len());
-        let (id, card) = (change.next.id.clone(), words::checking(&change.next));
+        let (id, now) = (change.next.id.clone(), change.next.received_at);
         let commit = Commit {
             request: change.next,
             tasks: change.tasks,
             head: head.clone(),
-            delivery: Some(delivery),
+            delivery,
             fresh_tries: false,
         };
-        let most = self.policy.requests_per_hour;
-        let cap = RequesterCap { most, window: Duration::from_hours(1) };
         let opened = self.ports.store.open(commit, cap, now).await;
         let is_stored = match &opened {
             Ok(Opened::New) => true,
@@ -105,13 +119,9 @@ impl Desk {
         };
         if is_stored {
             (self.ports.tasks_added)();
-            return Ok(Answer::Say(card));
+            return Ok(Opened::New);
         }
-        match opened? {
-            Opened::New => Ok(Answer::Say(card)),
-            Opened::Seen(_) => Ok(Answer::Say(words::seen_before())),
-            Opened::TooMany => Ok(Answer::Say(words::too_many_requests(most))),
-        }
+        opened
     }
 
     async fn press(

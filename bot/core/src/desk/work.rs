@@ -120,7 +120,13 @@ impl Desk {
                 Event::FactsForbid(Reason::LookupFailed)
             }
         };
-        match self.change(&request.id, event).await {
+        let mut bound = self.change(&request.id, event.clone()).await;
+        if let Err(Stopped::SubjectBusy(first)) = &bound
+            && self.is_set_aside(first, request).await?
+        {
+            bound = self.change(&request.id, event).await;
+        }
+        match bound {
             Err(Stopped::SubjectBusy(first)) => {
                 self.change(&request.id, Event::FactsForbid(Reason::AlreadyOpen(first))).await
             }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Case, Look, Made, Notice, Posted, Reason, Request, Told};
-use crate::ids::{ChatUser, PassId, PersonId};
+use crate::ids::{ChatUser, PassId, PersonId, RequestId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
 use crate::people::Human;
@@ -32,6 +32,8 @@ pub enum Event {
     RemindTime(PersonId, u8),
     /// Nobody decided for a while, and it is known who can be asked as well.
     Escalated(Escalation),
+    /// That request, of somebody in a chat, is for the same subject.
+    SetAside(RequestId),
     /// The approval's time may be over.
     ApprovalTimeOver,
     /// A code was minted and is about to be sent.

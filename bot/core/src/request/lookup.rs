@@ -34,6 +34,7 @@ impl State {
                 Ending::Refused(_) => "Refused",
                 Ending::Denied(_) => "Denied",
                 Ending::Mismatched(_) => "Mismatched",
+                Ending::SetAside(_) => "SetAside",
                 Ending::Cancelled => "Cancelled",
                 Ending::Withdrawn(_) => "Withdrawn",
                 Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
@@ -155,7 +156,7 @@ impl Request {
     pub fn counted(&self) -> Counted {
         match &self.requester {
             Asker::Account(account) => Counted::Of(account.clone()),
-            Asker::Visitor => Counted::For(self.subject.clone()),
+            Asker::Visitor(_) => Counted::For(self.subject.clone()),
         }
     }
 
@@ -192,8 +193,14 @@ impl Asker {
     pub fn account(&self) -> Option<&ChatUser> {
         match self {
             Self::Account(account) => Some(account),
-            Self::Visitor => None,
+            Self::Visitor(_) => None,
         }
+    }
+
+    /// Whether somebody at the page asked.
+    #[must_use]
+    pub fn is_visitor(&self) -> bool {
+        self.account().is_none()
     }
 
     /// Its name, for ledger and logs.
@@ -201,7 +208,7 @@ impl Asker {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Account(_) => "account",
-            Self::Visitor => "visitor",
+            Self::Visitor(_) => "visitor",
         }
     }
 }
@@ -244,6 +251,7 @@ impl Request {
             | Ending::Revoked(_)
             | Ending::Denied(_)
             | Ending::Mismatched(_)
+            | Ending::SetAside(_)
             | Ending::Cancelled
             | Ending::Withdrawn(_)
             | Ending::LapsedUndecided

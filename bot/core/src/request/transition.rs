@@ -17,6 +17,7 @@ mod matching;
 mod pass;
 mod ticket;
 mod undo;
+mod visit;
 mod warnings;
 
 impl Request {
@@ -51,6 +52,7 @@ impl Request {
             Event::Deny(by) => draft.deny(by),
             Event::RemindTime(approver, after) => draft.remind_time(approver, after),
             Event::Escalated(escalation) => draft.escalated(escalation),
+            Event::SetAside(by) => draft.set_aside(by),
             Event::ApprovalTimeOver => draft.approval_time_over(),
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
             Event::CodeSent(hash, receipt) => draft.code_sent(&hash, &receipt),
@@ -191,9 +193,9 @@ impl Line<'_> {
         self
     }
 
-    fn by(mut self, person: PersonId) {
+    fn by(mut self, person: impl Into<Option<PersonId>>) {
         if let Some(record) = self.0.as_mut() {
-            record.by = Some(person);
+            record.by = person.into();
         }
     }
 }
@@ -208,6 +210,7 @@ impl Ending {
             Self::Refused(_) => ("request.refused", News::Refused),
             Self::Denied(_) => ("request.denied", News::Denied),
             Self::Mismatched(_) => ("request.mismatched", News::Mismatched),
+            Self::SetAside(_) => ("request.set_aside.closed", News::Over),
             Self::Cancelled => ("request.cancelled", News::Over),
             Self::Withdrawn(_) => ("request.withdrawn", News::Denied),
             Self::LapsedUndecided => ("request.lapsed.undecided", News::Lapsed),

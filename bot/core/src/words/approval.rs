@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{asked, code_destination, length, standing};
+use super::{asked, code_destination, length, standing, visit};
 use crate::card::{Card, Choice, Look};
 use crate::pass::PassMeta;
 use crate::policy::Route;
@@ -14,6 +14,7 @@ use crate::request::{Candidate, Case, Ending, Grant, Request, State};
 #[must_use]
 pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Timestamp) -> Card {
     let title = match &request.state {
+        State::AwaitingApproval { .. } if request.requester.is_visitor() => visit::title(case),
         State::AwaitingApproval { .. } => {
             let asks = format!("{} asks for a pass for {}: approve?", case.requester.name, case.subject.name);
             if candidate.reminders.count > 0 { format!("Still waiting for you: {asks}") } else { asks }
@@ -30,7 +31,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     };
     let mut card = Card::line(title)
         .fact("For", format!("{} ({})", case.subject.name, case.subject.upn))
-        .fact("Asked by", format!("{} ({})", case.requester.name, case.requester.upn))
+        .fact("Asked by", asked_by(request, case))
         .fact("Reason", &request.reason)
         .fact("Code goes to", code_destination(case))
         .fact("Pass", pass_terms(case))
@@ -45,12 +46,13 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
                 return withdrawable(card.text("You approved. It waits for somebody else now."), value);
             }
-            let card = asked::delegated(card, case, candidate).text(format!(
-                "Approve only if you know that {} really is locked out: call them on a number that you already had. \
-                 Until {}.",
-                case.subject.name,
-                clock_time(*expires_at)
-            ));
+            let card = asked::delegated(card, case, candidate);
+            let until = clock_time(*expires_at);
+            let card = if request.requester.is_visitor() {
+                visit::advice(card, case, &until)
+            } else {
+                advice(card, case, &until)
+            };
             approving(card, case, &value).button("Deny", Choice::Deny, value, Look::Danger)
         }
         State::Closed { ending: Ending::LapsedUndecided | Ending::LapsedUnclaimed, .. } => {
@@ -83,16 +85,36 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     }
 }
 
+fn asked_by(request: &Request, case: &Case) -> String {
+    let name = &case.requester.name;
+    if request.requester.is_visitor() {
+        format!("{name}; NOT verified")
+    } else {
+        format!("{name} ({})", case.requester.upn)
+    }
+}
+
+/// What to do before approving.
+fn advice(card: Card, case: &Case, until: &str) -> Card {
+    let card = card.text(format!(
+        "Approve only if you know that {} really is locked out: call them on a number that you already had. Until {until}.",
+        case.subject.name,
+    ));
+    if case.matching.is_none() {
+        return card;
+    }
+    card.text(format!(
+        "{} sees a number and tells it to you in a call. Choosing it approves. You have one try: a wrong number ends the \
+         request, so never guess.",
+        case.requester.name
+    ))
+}
+
 /// Approve, or the numbers that stand for it: nothing shows which of them is the right one.
 fn approving(card: Card, case: &Case, value: &str) -> Card {
     let Some(matching) = &case.matching else {
         return card.button("Approve", Choice::Approve, value, Look::Primary);
     };
-    let card = card.text(format!(
-        "{} sees a number and tells it to you in a call. Choosing it approves. You have one try: a wrong number ends the \
-         request, so never guess.",
-        case.requester.name
-    ));
     matching.choices().iter().fold(card, |card, number| {
         card.button(&number.to_string(), Choice::Pick, format!("{value}.{number}"), Look::Plain)
     })

@@ -68,9 +68,14 @@ pub fn news(request: &Request, news: News) -> Card {
 pub fn security_mail(request: &Request, what: News) -> Message {
     let card = suspicion::for_security(request, what).unwrap_or_else(|| news(request, what));
     let facts = request.case().map_or_else(String::new, |case| {
+        let requester = if request.requester.is_visitor() {
+            "a visitor of the web page, not verified".to_owned()
+        } else {
+            format!("{} ({})", case.requester.upn, case.requester.id)
+        };
         format!(
-            "\nSubject: {} ({})\nRequester: {} ({})\nRule: {}",
-            case.subject.upn, case.subject.id, case.requester.upn, case.requester.id, case.rule
+            "\nSubject: {} ({})\nRequester: {requester}\nRule: {}",
+            case.subject.upn, case.subject.id, case.rule
         )
     });
     let text = format!("{}\n{}\n\nRequest: {}{facts}\n", card.title, card.text.join("\n"), request.id);

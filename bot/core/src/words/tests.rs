@@ -16,6 +16,7 @@ use crate::task::News;
 use crate::ticket::{Code, Pin, ReportToken};
 
 mod suspicion;
+mod visit;
 
 const URL: &str = "https://tap.example.com/";
 
@@ -289,6 +290,7 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
     insta::assert_snapshot!(titles.join("\n"), @"
     AwaitingApproval: Sam Agent asks for a pass for Jane Doe: approve?
     AwaitingApproval, by number: Sam Agent asks for a pass for Jane Doe: approve?
+    AwaitingApproval, of a visitor: Somebody on the web page who says that they are Jane Doe asks for a pass; this was NOT verified
     Approved: Pass for Jane Doe: approved by Max Manager
     ClaimOpen: Pass for Jane Doe: approved by Max Manager
     Issuing: Pass for Jane Doe: approved by Max Manager
@@ -303,6 +305,7 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
     Revoked: Pass for Jane Doe: approved by Max Manager, then revoked by Sam Agent
     Denied: Pass for Jane Doe: denied by Max Manager
     Mismatched: Pass for Jane Doe: stopped, Max Manager chose another number
+    SetAside: Pass for Jane Doe: set aside, since somebody asked for the same colleague in chat
     Cancelled: Pass for Jane Doe: cancelled by the requester
     Withdrawn: Pass for Jane Doe: approved by Max Manager, then withdrawn by Max Manager
     Lapsed undecided: Pass for Jane Doe: nobody decided in time

@@ -13,7 +13,7 @@ use crate::ledger::{Phase, Record};
 use crate::policy::assign;
 use crate::ports::PIN_TRIES;
 use crate::request::{Approval, Change, Ending, Event, MOST_REMINDERS, Past, RESENDS, State, UNSEEN_AFTER};
-use crate::task::{NewTask, Task};
+use crate::task::{Audience, NewTask, Task};
 
 fn people(approvals: &[Approval]) -> Vec<PersonId> {
     approvals.iter().map(|approval| approval.by.id).collect()
@@ -83,6 +83,27 @@ proptest! {
         });
         let after = missed.map_or(&[][..], |missed| &world.steps[missed + 1..]);
         prop_assert!(!after.iter().any(|step| step.result.as_ref().is_ok_and(given)));
+    }
+
+    #[test]
+    fn a_visitor_gets_nothing_without_a_number_that_was_matched_and_is_told_nothing(facts in facts(), acts in acts()) {
+        let world = World::after(facts, &acts);
+        for (step, change) in changes(&world).filter(|(step, _)| step.before.requester.is_visitor()) {
+            if let Some(grant) = change.next.grant() {
+                prop_assert!(grant.case.matching.is_some() && !grant.approvals.is_empty());
+            }
+            let to_requester = |new: &NewTask| matches!(&new.task, Task::Tell { to: Audience::Requester(_), .. });
+            prop_assert!(!change.tasks.iter().any(to_requester), "{:?} tells the visitor", step.event);
+        }
+    }
+
+    #[test]
+    fn only_an_undecided_visit_gives_way(facts in facts(), acts in acts()) {
+        let world = World::after(facts, &acts);
+        for step in world.steps.iter().filter(|step| matches!(step.event, Event::SetAside(_))) {
+            let waits = matches!(step.before.state, State::AwaitingApproval { .. });
+            prop_assert_eq!(step.result.is_ok(), waits && step.before.requester.is_visitor());
+        }
     }
 
     #[test]
@@ -292,7 +313,7 @@ fn random_runs_reach_every_state() {
 
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..600 {
+    for _ in 0..1_000 {
         let (facts, acts) = (facts(), acts()).new_tree(&mut runner).unwrap().current();
         let mut world = World::after(facts, &acts);
         world.settle();

@@ -133,6 +133,16 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
     }
 }
 
+/// Whoever says at the page that they are Jane.
+pub(crate) fn visitor() -> Human {
+    let jane = human(JANE);
+    Human { name: crate::words::visitor(&jane.name), ..jane }
+}
+
+pub(crate) fn id() -> RequestId {
+    "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap()
+}
+
 pub(crate) fn number_47() -> Matching {
     Matching::of(47, [83, 47, 12])
 }
@@ -179,12 +189,25 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn received() -> Self {
-        let id: RequestId = "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap();
+        Self::asked_by(Asker::Account(account(SAM)))
+    }
+
+    fn asked_by(asker: Asker) -> Self {
         let subject = Naming::Address("jane.doe@contoso.com".to_owned());
         let reason = "lost her phone, INC0012345".to_owned();
-        let Change { next, tasks, records, .. } =
-            Request::open(id, Asker::Account(account(SAM)), subject, reason, monday());
+        let Change { next, tasks, records, .. } = Request::open(id(), asker, subject, reason, monday());
         Self { request: next, version: Version::FIRST, now: monday(), tasks, records }
+    }
+
+    /// Somebody at the page says that they are Jane, was shown 47, and waits.
+    pub(crate) fn visited() -> Self {
+        let facts = Case { requester: visitor(), matching: Some(number_47()), ..case(&[&[MAX, OLGA]]) };
+        Self::visiting().after([Event::FactsArrived(Box::new(facts))])
+    }
+
+    /// The same before anybody looked who Jane is.
+    pub(crate) fn visiting() -> Self {
+        Self::asked_by(Asker::Visitor(number_47()))
     }
 
     pub(crate) fn awaiting() -> Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::samples::{
     FINN, JANE, MAX, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation, human,
-    made, monday, notice, pin_hash, posted,
+    id, made, monday, notice, pin_hash, posted,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
@@ -29,7 +29,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::Pick(..) => Event::Deny(MAX),
         Event::Deny(_) => Event::RemindTime(MAX, 0),
         Event::RemindTime(..) => Event::Escalated(escalation(&[FINN])),
-        Event::Escalated(_) => Event::ApprovalTimeOver,
+        Event::Escalated(_) => Event::SetAside(id()),
+        Event::SetAside(_) => Event::ApprovalTimeOver,
         Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
         Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
         Event::CodeSent(..) => Event::CodeUndeliverable(Route::Sms),
@@ -137,6 +138,7 @@ fn closed(ending: &Ending) -> Sample {
         Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
         Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),
         Ending::Mismatched(_) => Sample::matching().after([Event::Pick(MAX, 12)]),
+        Ending::SetAside(by) => Sample::visited().after([Event::SetAside(by.clone())]),
         Ending::Cancelled => Sample::awaiting().after([Event::Cancel(account(SAM))]),
         Ending::Withdrawn(_) => Sample::claim_open().after([Event::Withdraw(MAX)]),
         Ending::LapsedUndecided => {
@@ -158,7 +160,8 @@ fn next_ending(ending: &Ending) -> Option<Ending> {
         Ending::Revoked(_) => Ending::Refused(Reason::NoRule),
         Ending::Refused(_) => Ending::Denied(human(MAX)),
         Ending::Denied(_) => Ending::Mismatched(human(MAX)),
-        Ending::Mismatched(_) => Ending::Cancelled,
+        Ending::Mismatched(_) => Ending::SetAside(id()),
+        Ending::SetAside(_) => Ending::Cancelled,
         Ending::Cancelled => Ending::Withdrawn(human(MAX)),
         Ending::Withdrawn(_) => Ending::LapsedUndecided,
         Ending::LapsedUndecided => Ending::LapsedUnclaimed,
@@ -174,6 +177,7 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         Sample::received(),
         Sample::awaiting(),
         Sample::matching(),
+        Sample::visited(),
         Sample::approved()
             .after([Event::CodeMinted(code(1), Route::Sms), Event::PinMinted(pin_hash(1), Some(MAX))]),
         Sample::claim_open(),
@@ -206,7 +210,12 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
 fn name(request: &Request) -> String {
     let wants_number =
         matches!(&request.state, State::AwaitingApproval { case, .. } if case.matching.is_some());
-    format!("{}{}", request.state.name(), if wants_number { ", by number" } else { "" })
+    let how = match (wants_number, request.requester.is_visitor()) {
+        (false, _) => "",
+        (true, false) => ", by number",
+        (true, true) => ", of a visitor",
+    };
+    format!("{}{how}", request.state.name())
 }
 
 fn cell(sample: &Sample, event: &Event, wait: Duration) -> String {
@@ -227,7 +236,7 @@ fn rendered() -> String {
     for (name, sample) in columns() {
         let cells: Vec<String> = rows.iter().map(|(_, event, wait)| cell(&sample, event, *wait)).collect();
         let is_closed = !sample.request.is_open();
-        match shown.iter_mut().skip(12).find(|(_, known)| is_closed && *known == cells) {
+        match shown.iter_mut().skip(13).find(|(_, known)| is_closed && *known == cells) {
             Some((names, _)) => write!(names, ", {name}").unwrap(),
             None => shown.push((name, cells)),
         }

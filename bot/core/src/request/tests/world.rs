@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::samples::{
     DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
-    delegate, escalation, human, later, monday, notice, number_47, person, pin_hash, posted, wish,
+    delegate, escalation, human, id, later, monday, notice, number_47, person, pin_hash, posted, visitor,
+    wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -27,6 +28,7 @@ pub(super) enum Act {
     /// Chooses the number that the requester was shown, or another.
     Pick(PersonId, bool),
     Deny(PersonId),
+    SetAside,
     Cancel(PersonId),
     Withdraw(PersonId),
     Resend(PersonId),
@@ -117,7 +119,8 @@ pub(super) struct World {
 impl World {
     /// A request that the worker has not looked at yet.
     pub(super) fn new(facts: Case) -> Self {
-        let sample = Sample::received();
+        let visits = facts.requester == visitor();
+        let sample = if visits { Sample::visiting() } else { Sample::received() };
         let tasks = sample.tasks.iter().map(|new| (new.due, new.task.clone())).collect();
         Self {
             sample,
@@ -168,6 +171,7 @@ impl World {
             Act::Approve(by) => self.apply(Event::Approve(*by)),
             Act::Pick(by, is_right) => self.apply(Event::Pick(*by, if *is_right { 47 } else { 12 })),
             Act::Deny(by) => self.apply(Event::Deny(*by)),
+            Act::SetAside => self.apply(Event::SetAside(id())),
             Act::Cancel(by) => self.apply(Event::Cancel(account(*by))),
             Act::Resend(by) => self.apply(Event::Resend(account(*by))),
             Act::Withdraw(by) => self.apply(Event::Withdraw(*by)),
@@ -457,30 +461,35 @@ fn approvers() -> impl Strategy<Value = Vec<PersonId>> {
 /// Facts as the desk binds them: approvers are neither requester nor subject.
 pub(super) fn facts() -> impl Strategy<Value = Case> {
     let slots = prop::collection::vec(approvers(), 0..=2);
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (slots, flags).prop_map(|(mut slots, (for_themselves, by_courier, by_number, is_night, is_away))| {
-        if slots.len() == 2 {
-            // Two approvals that two people can give.
-            slots[0] = vec![MAX, OLGA];
-        }
-        let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
-        let mut case = case(&slots);
-        case.matching = by_number.then(number_47);
-        if is_night {
-            case.terms.quiet_hours = Some(quiet_hours());
-        }
-        if is_away && case.candidate(MAX).is_some() {
-            case.approvers.push(delegate(DORA, MAX));
-        }
-        if for_themselves {
-            case.requester = human(JANE);
-        }
-        if by_courier || slots.is_empty() {
-            case.terms.pin_routes = vec![Route::Email];
-            case.terms.code_routes = vec![Route::Sms];
-        }
-        case
-    })
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..5u8);
+    (slots, flags).prop_map(
+        |(mut slots, (for_themselves, by_courier, by_number, is_night, is_away, visits))| {
+            if slots.len() == 2 {
+                // Two approvals that two people can give.
+                slots[0] = vec![MAX, OLGA];
+            }
+            let slots: Vec<&[PersonId]> = slots.iter().map(Vec::as_slice).collect();
+            let mut case = case(&slots);
+            case.matching = (by_number || visits == 0).then(number_47);
+            if is_night {
+                case.terms.quiet_hours = Some(quiet_hours());
+            }
+            if is_away && case.candidate(MAX).is_some() {
+                case.approvers.push(delegate(DORA, MAX));
+            }
+            if for_themselves {
+                case.requester = human(JANE);
+            }
+            if visits == 0 {
+                case.requester = visitor();
+            }
+            if by_courier || slots.is_empty() {
+                case.terms.pin_routes = vec![Route::Email];
+                case.terms.code_routes = vec![Route::Sms];
+            }
+            case
+        },
+    )
 }
 
 /// Most of the working day on Monday, when everything happens.
@@ -522,6 +531,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => anybody().prop_map(|by| Act::Pick(by, true)),
         1 => anybody().prop_map(|by| Act::Pick(by, false)),
         1 => anybody().prop_map(Act::Deny),
+        1 => Just(Act::SetAside),
         1 => anybody().prop_map(Act::Cancel),
         1 => anybody().prop_map(Act::Withdraw),
         1 => anybody().prop_map(Act::Resend),

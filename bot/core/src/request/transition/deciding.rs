@@ -12,13 +12,19 @@ use jiff::Timestamp;
 impl Draft<'_> {
     pub(super) fn facts_arrived(&mut self, case: Case) -> Applied {
         let State::Received = self.before.state else { return Err(Refusal::Moot) };
+        // Whoever visits has proved nothing yet: it takes an approver who was told the number.
+        if self.before.requester.is_visitor() && (case.slots.is_empty() || case.matching.is_none()) {
+            return self.facts_forbid(Reason::NoRule);
+        }
         let minutes = case.terms.wish.lifetime.as_secs() / 60;
+        // Who visits is not known: nobody's name stands for it.
+        let by = self.before.requester.account().map(|_| case.requester.id);
         self.event("request.checked")
             .with_fact("rule", &case.rule)
             .with_fact("subject", case.subject.id)
             .with_fact("approvals", case.slots.len())
             .with_fact("lifetime_minutes", minutes)
-            .by(case.requester.id);
+            .by(by);
         if case.slots.is_empty() {
             self.grant(case, Vec::new());
             return Ok(());
