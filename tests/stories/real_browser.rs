@@ -1,6 +1,6 @@
-//! Does the claim page work where people have it: in a real browser?
+//! Do the pages work where people have them: in a real browser?
 //!
-//! `tests/browser/claim.mjs` drives Chromium against the running program; each story tells it what to do and checks
+//! The scripts of `tests/browser` drive Chromium against the running program; each story tells one what to do and checks
 //! what the world saw.
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tapdesk_tests::check::report_token_in;
 use tapdesk_tests::graph::SignIn;
+use tapdesk_tests::scene::JANES_PHONE;
+use tapdesk_tests::visit::{JANES_NAME, JANES_REASON};
 use tapdesk_tests::world::{Setting, World};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -17,13 +19,17 @@ use tokio::process::Command;
 /// Chromium is large, and the machine small: one at a time.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-async fn drive(world: &World, scenario: &str, mut input: Value) -> anyhow::Result<Value> {
+async fn drive(world: &World, scenario: &str, input: Value) -> anyhow::Result<Value> {
+    drive_on(world, "claim.mjs", scenario, input).await
+}
+
+async fn drive_on(world: &World, script: &str, scenario: &str, mut input: Value) -> anyhow::Result<Value> {
     let _turn = ONE_AT_A_TIME.lock().await;
     input["base"] = json!(world.base().as_str().trim_end_matches('/'));
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     ensure!(folder.join("node_modules").is_dir(), "run tests/run, or: npm ci --prefix tests/browser");
     let mut child = Command::new("node")
-        .arg("claim.mjs")
+        .arg(script)
         .arg(scenario)
         .current_dir(folder)
         .stdin(Stdio::piped())
@@ -140,4 +146,47 @@ async fn the_owner_reports_from_the_notice() -> anyhow::Result<()> {
     ensure!(world.graph.live_passes(&world.jane.person).is_empty(), "the reported pass lives");
     ensure!(world.graph.sessions_revoked(&world.jane.person) == 1, "sessions go on");
     world.finish_unread().await
+}
+
+/// Plays a scenario of the page for people without chat; returns the world and what was seen.
+async fn asks_in_a_browser(scenario: &str) -> anyhow::Result<(World, Value)> {
+    let world = World::with_page("").await?;
+    let typed = json!({"user": JANES_NAME, "reason": JANES_REASON});
+    let seen = drive_on(&world, "ask.mjs", scenario, typed).await?;
+    world.settle().await?;
+    Ok((world, seen))
+}
+
+/// The number on the screen is the one that approves.
+async fn approves_what_the_page_showed(world: World, seen: &Value) -> anyhow::Result<()> {
+    world.presses(&world.mary, seen["number"].as_str().context("no number")?).await?;
+    world.code_at(JANES_PHONE)?;
+    ensure!(world.events("request.received")? == 1, "it was asked more than once");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_chat_asks_with_the_keyboard_and_reads_a_number() -> anyhow::Result<()> {
+    let (world, seen) = asks_in_a_browser("ask").await?;
+    approves_what_the_page_showed(world, &seen).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_for_people_without_chat_reads_at_400_percent_zoom() -> anyhow::Result<()> {
+    let (world, seen) = asks_in_a_browser("zoom").await?;
+    approves_what_the_page_showed(world, &seen).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_has_no_connection_reads_that_nothing_was_asked() -> anyhow::Result<()> {
+    let (world, seen) = asks_in_a_browser("offline").await?;
+    approves_what_the_page_showed(world, &seen).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scanner_that_renders_and_clicks_asks_nothing() -> anyhow::Result<()> {
+    let (world, _) = asks_in_a_browser("scanner").await?;
+    ensure!(world.events("request.received")? == 0, "a scanner asked");
+    world.nobody_is_bothered()?;
+    world.finish().await
 }
