@@ -10,9 +10,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use metrics::counter;
+use serde_json::Value;
 use tapdesk_adapters::slack::{self, Parsed, Surface};
 use tapdesk_core::card::{Card, Choice};
 use tapdesk_core::desk::{Answer, Inquiry};
+use tapdesk_core::form::{Complaint, Form, Purpose};
 use tapdesk_core::inbound::{Inbound, Wish};
 use tapdesk_core::ports::Reply;
 use tapdesk_core::words;
@@ -36,16 +38,18 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
             answer_later(&site, reply, *inquiry);
             card
         }
-        Taken::Answered(Answer::Nothing) => return empty(StatusCode::OK),
+        Taken::Answered(Answer::Open(form)) => {
+            open_later(&site, reply, form);
+            return empty(StatusCode::OK);
+        }
+        Taken::Answered(Answer::Nothing | Answer::Mend(_)) => return empty(StatusCode::OK),
         Taken::Unconfirmed => words::not_confirmed(),
     };
-    let mut response =
-        Response::new(Body::from(slack::acknowledge(&site.desk.mode().marked(card)).to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(slack::acknowledge(&site.desk.mode().marked(card)))
 }
 
-/// `POST /slack/interactions`: acknowledged empty; whatever is to be said is whispered.
+/// `POST /slack/interactions`: acknowledged empty, or with what has to be mended in a form; whatever else is to be said is
+/// whispered.
 pub async fn slack_interaction(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
@@ -55,29 +59,41 @@ pub async fn slack_interaction(
         Ok(inbound) => inbound,
         Err(response) => return *response,
     };
-    let whisper_to = copy(&inbound.reply);
+    let reply = copy(&inbound.reply);
+    let form = match &inbound.wish {
+        Wish::Fill(filled) => Some(filled.purpose),
+        _ => None,
+    };
     // Showing a PIN calls the platform, so its promise is the modal that opens, not this acknowledgement.
     let waits = !matches!(inbound.wish, Wish::Press { choice: Choice::ShowPin, .. });
-    let desk_site = Arc::clone(&site);
-    let answering = site.tracker.spawn(async move {
-        let card = match take_in(&desk_site, inbound).await {
-            Taken::Answered(Answer::Say(card)) => Some(card),
-            Taken::Answered(Answer::Later(_, inquiry)) => {
-                answer_later(&desk_site, copy(&whisper_to), *inquiry);
-                None
-            }
-            Taken::Answered(Answer::Nothing) => None,
-            Taken::Unconfirmed => Some(words::not_confirmed()),
-        };
-        if let Some(card) = card {
-            whisper_later(&desk_site, whisper_to, card);
-        }
-    });
-    if waits {
-        // A panic inside is logged where it happened; the platform repeats nothing either way.
-        let _ = answering.await;
+    let answering = site.tracker.spawn(answer_interaction(Arc::clone(&site), inbound, reply, form));
+    // A panic inside is logged where it happened; the platform repeats nothing either way.
+    match waits.then_some(answering) {
+        Some(answering) => answering.await.ok().flatten().map_or_else(|| empty(StatusCode::OK), json),
+        None => empty(StatusCode::OK),
     }
-    empty(StatusCode::OK)
+}
+
+/// Does what an interaction asks for; returns the body of the acknowledgement, if it has one.
+async fn answer_interaction(
+    site: Arc<Site>,
+    inbound: Inbound,
+    reply: Reply,
+    form: Option<Purpose>,
+) -> Option<Value> {
+    match (take_in(&site, inbound).await, form) {
+        (Taken::Answered(Answer::Say(card)), _) => whisper_later(&site, reply, card),
+        (Taken::Answered(Answer::Later(_, inquiry)), _) => answer_later(&site, reply, *inquiry),
+        (Taken::Answered(Answer::Open(form)), _) => open_later(&site, reply, form),
+        (Taken::Answered(Answer::Mend(wrong)), _) => return Some(slack::mend(&wrong)),
+        (Taken::Answered(Answer::Nothing), _) => {}
+        (Taken::Unconfirmed, None) => whisper_later(&site, reply, words::not_confirmed()),
+        // What was filled in stays on the screen, to be submitted again.
+        (Taken::Unconfirmed, Some(form)) => {
+            return Some(slack::mend(&[(form.main_field(), words::complaint(Complaint::NotConfirmed))]));
+        }
+    }
+    None
 }
 
 /// What became of a message.
@@ -118,6 +134,12 @@ fn answer_later(site: &Arc<Site>, reply: Reply, inquiry: Inquiry) {
         let card = desk.answer(inquiry).await;
         desk.whisper(&reply, &card).await;
     });
+}
+
+/// Opens a form: what allows it is good for three seconds, and its platform is not waited for.
+fn open_later(site: &Arc<Site>, reply: Reply, form: Form) {
+    let desk = Arc::clone(&site.desk);
+    site.tracker.spawn(async move { desk.open_form(&reply, &form).await });
 }
 
 fn slack_inbound(
@@ -164,6 +186,13 @@ fn slack_inbound(
 
 fn copy(reply: &Reply) -> Reply {
     Reply { modal: reply.modal.clone(), whisper: reply.whisper.clone(), to: reply.to.clone() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a body is made once and given away")]
+fn json(body: Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn empty(status: StatusCode) -> Response<Body> {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId, LedgerName, RequestId, Version};
+use tapdesk_core::inbound::Ask;
 use tapdesk_core::ledger::Head;
 use tapdesk_core::people::Naming;
 use tapdesk_core::ports::{Commit, Opened, RequesterCap, Store};
@@ -31,8 +32,8 @@ async fn live_once(store: &dyn Store, n: u32) -> anyhow::Result<()> {
         ChatUser { chat: ChatName::from("slack"), workspace: "T1".to_owned(), id: format!("U{}", n / 10) };
     let id: RequestId = format!("req_{n:026}").parse()?;
     let subject = Naming::Address(format!("person{n}@example.com"));
-    let reason = "lost the phone on a train".to_owned();
-    let opening = Request::open(id.clone(), Asker::Account(account), subject, reason, now);
+    let ask = Ask::new(subject, "lost the phone on a train".to_owned());
+    let opening = Request::open(id.clone(), Asker::Account(account), ask, now);
     let cap = RequesterCap { most: 20, window: Duration::from_hours(1) };
     let delivery = Some(DeliveryId(format!("delivery {n}")));
     let opened = store.open(commit(n, opening, delivery), cap, now).await?;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};
 use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
+use tapdesk_core::form::Form;
 use tapdesk_core::ids::{
     ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };
@@ -280,6 +281,10 @@ impl Chat for Fused<dyn Chat> {
 
     async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError> {
         self.fuse.effect("chat.reveal", self.port.reveal(reply, card)).await
+    }
+
+    async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
+        self.fuse.effect("chat.open_form", self.port.open_form(reply, form)).await
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {

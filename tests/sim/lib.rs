@@ -9,6 +9,7 @@ pub mod entra;
 pub mod errand;
 pub mod faulty;
 pub mod forge;
+pub mod forms;
 pub mod fuse;
 pub mod graph;
 pub mod leaks;

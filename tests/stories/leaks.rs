@@ -10,6 +10,7 @@ use tapdesk::app::Parts;
 use tapdesk::system::SystemEntropy;
 use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::ids::{ChatUser, RequestId};
+use tapdesk_core::inbound::Ask;
 use tapdesk_core::ledger::Record;
 use tapdesk_core::pass::{NewPass, Passcode};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource, Naming};
@@ -133,7 +134,7 @@ impl Kept {
         let head = self.ledger.append(vec![Record::service(now, "careless").with("line", text)]).await?;
         let id = RequestId::fresh(&SystemEntropy);
         let subject = Naming::Address("jane.doe@contoso.com".to_owned());
-        let change = Request::open(id, Asker::Account(mary), subject, text.to_owned(), now);
+        let change = Request::open(id, Asker::Account(mary), Ask::new(subject, text.to_owned()), now);
         let delivery = Some(tapdesk_core::ids::DeliveryId(text.to_owned()));
         let commit = Commit { request: change.next, tasks: Vec::new(), head, delivery, fresh_tries: false };
         self.store

@@ -18,6 +18,7 @@ mod evaluation;
 mod fail_closed;
 mod foreign;
 mod forged;
+mod form;
 mod graph_trouble;
 mod inert;
 mod killed;

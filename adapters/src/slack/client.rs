@@ -15,13 +15,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tapdesk_core::card::{Card, PinCard};
+use tapdesk_core::form::Form;
 use tapdesk_core::ids::{ChatName, ChatUser};
 use tapdesk_core::people::Person;
 use tapdesk_core::ports::{Abilities, Account, Chat, NotVouched, PortError, Reply, Vouched};
 use tapdesk_core::request::MessageRef;
 
 use super::parse::Ours;
-use super::{NAME, Slack, acknowledge, render};
+use super::{NAME, Slack, acknowledge, form, render};
 use crate::http;
 
 /// Errors that pass by themselves; every other error stays until somebody mends something.
@@ -97,14 +98,11 @@ impl Chat for Slack {
     }
 
     async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError> {
-        let over = || PortError::fatal("the button was pressed too long ago to open a modal; press it again");
-        let trigger = reply.modal.as_ref().ok_or_else(over)?;
-        let arguments = json!({ "trigger_id": trigger, "view": render::modal(card) });
-        match self.call::<Done>("views.open", &Arguments::Json(&arguments)).await {
-            Ok(Done {}) => Ok(()),
-            Err(failure) if failure.is_one_of(&TRIGGER_OVER) => Err(over()),
-            Err(failure) => Err(failure.into()),
-        }
+        self.open(reply, &render::modal(card)).await
+    }
+
+    async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
+        self.open(reply, &form::view(form)).await
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {
@@ -138,6 +136,18 @@ impl Slack {
         let opened: Opened = self.call("conversations.open", &Arguments::Json(&arguments)).await?;
         self.conversations.put(user, &opened.channel.id);
         Ok(opened.channel.id)
+    }
+
+    /// Opens a modal in front of whoever pressed or typed.
+    async fn open(&self, reply: &Reply, view: &Value) -> Result<(), PortError> {
+        let over = || PortError::fatal("the trigger is too old to open a modal; press or type again");
+        let trigger = reply.modal.as_ref().ok_or_else(over)?;
+        let arguments = json!({ "trigger_id": trigger, "view": view });
+        match self.call::<Done>("views.open", &Arguments::Json(&arguments)).await {
+            Ok(Done {}) => Ok(()),
+            Err(failure) if failure.is_one_of(&TRIGGER_OVER) => Err(over()),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     /// Answers where somebody pressed or typed. The address is checked again here, since a reply can be made

@@ -5,6 +5,7 @@
 //! address, which counts only where the configuration says that the workspace enforces single sign-on.
 
 mod client;
+mod form;
 mod parse;
 mod render;
 mod spelling;
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 use client::Conversations;
 use parse::Ours;
 
+pub use form::mend;
 pub use parse::{NotOurs, Parsed, Surface};
 pub use verify::NotVerified;
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tapdesk_core::card::Choice;
 use tapdesk_core::command;
 use tapdesk_core::ids::{ChatName, ChatUser, DeliveryId};
@@ -16,10 +17,13 @@ use url::{Url, form_urlencoded};
 
 use super::render::NUMBER_SIGN;
 use super::spelling::Spelling;
-use super::{NAME, is_safe};
+use super::{NAME, form, is_safe};
 
 /// Hosts that Slack gives out response addresses on; the second is for government workspaces.
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+
+/// The global shortcut that opens the form, as the app's manifest names it.
+const ASK_SHORTCUT: &str = "ask";
 
 /// Which of the app's addresses a request came in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +181,7 @@ struct Interaction {
     enterprise: Option<Named>,
     user: Option<User>,
     view: Option<View>,
+    callback_id: Option<String>,
     trigger_id: Option<String>,
     response_url: Option<String>,
     actions: Option<Vec<Action>>,
@@ -195,7 +200,12 @@ struct User {
 
 #[derive(Deserialize)]
 struct View {
+    id: Option<String>,
+    callback_id: Option<String>,
+    private_metadata: Option<String>,
     app_installed_team_id: Option<String>,
+    #[serde(default)]
+    state: Value,
 }
 
 #[derive(Deserialize)]
@@ -207,9 +217,9 @@ struct Action {
 fn interaction(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Result<Inbound, Parsed> {
     let payload = form.get("payload").ok_or(Parsed::Malformed)?;
     let said: Interaction = serde_json::from_str(payload).map_err(|_| Parsed::Malformed)?;
-    if some(said.kind.as_ref()).ok_or(Parsed::Malformed)? != "block_actions" {
+    let Some(kind) = Kind::named(some(said.kind.as_ref()).ok_or(Parsed::Malformed)?) else {
         return Err(Parsed::NotForUs);
-    }
+    };
     let user = said.user.as_ref().ok_or(Parsed::Malformed)?;
     let home = some(user.team_id.as_ref());
     let workspace = workspace(&said).or(home).ok_or(Parsed::Malformed)?;
@@ -217,10 +227,46 @@ fn interaction(form: &HashMap<String, String>, body: &[u8], ours: &Ours) -> Resu
     ours.check(&Origin { app: some(said.api_app_id.as_ref()), workspace, enterprise, home })
         .map_err(Parsed::Refused)?;
     let id = some(user.id.as_ref()).ok_or(Parsed::Malformed)?;
-    let wish = said.actions.iter().flatten().find_map(press).ok_or(Parsed::NotForUs)?;
+    let wish = match kind {
+        Kind::Press => said.actions.iter().flatten().find_map(press),
+        Kind::Submission => said.view.as_ref().and_then(|view| submission(view, workspace)),
+        Kind::Shortcut => (some(said.callback_id.as_ref()) == Some(ASK_SHORTCUT)).then_some(Wish::Form),
+    };
+    let wish = wish.ok_or(Parsed::NotForUs)?;
     let (trigger, response) = (some(said.trigger_id.as_ref()), some(said.response_url.as_ref()));
     // In an organisation an account belongs to its home, wherever it is used: there it was found and asked.
-    Ok(inbound(account(home.unwrap_or(workspace), id), wish, trigger, response, body, ours))
+    let sender = account(home.unwrap_or(workspace), id);
+    let mut inbound = inbound(sender, wish, trigger, response, body, ours);
+    // Whoever submits a form again that was not confirmed means the same request.
+    if let (Kind::Submission, Some(view)) = (kind, said.view.and_then(|view| view.id)) {
+        inbound.delivery = delivery(Some(&view), body);
+    }
+    Ok(inbound)
+}
+
+/// What people do that reaches us as an interaction.
+#[derive(Clone, Copy)]
+enum Kind {
+    Press,
+    Submission,
+    Shortcut,
+}
+
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "block_actions" => Some(Self::Press),
+            "view_submission" => Some(Self::Submission),
+            "shortcut" => Some(Self::Shortcut),
+            // Closed views, message shortcuts and whatever Slack thinks of next.
+            _ => None,
+        }
+    }
+}
+
+fn submission(view: &View, workspace: &str) -> Option<Wish> {
+    let metadata = view.private_metadata.as_deref().unwrap_or_default();
+    form::filled(view.callback_id.as_deref()?, metadata, &view.state["values"], workspace).map(Wish::Fill)
 }
 
 /// Where the app is installed, as far as the payload says. An organisation-wide install has `team: null`.
@@ -268,7 +314,7 @@ fn some(text: Option<&String>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use tapdesk_core::inbound::Ask;
     use tapdesk_core::people::Naming;
 
@@ -347,7 +393,7 @@ mod tests {
 
     fn asks_for_jane() -> Wish {
         let subject = Naming::Address("jane@contoso.com".to_owned());
-        Wish::Ask(Ask { subject, reason: "lost phone".to_owned(), ticket_number: None, lifetime: None })
+        Wish::Ask(Ask::new(subject, "lost phone".to_owned()))
     }
 
     #[test]
@@ -426,12 +472,28 @@ mod tests {
         for kind in
             ["view_closed", "view_submission", "shortcut", "message_action", "block_suggestion", "new"]
         {
+            // Neither the view nor the shortcut is one of ours.
             assert!(matches!(press_with(json!({"type": kind})), Parsed::NotForUs), "{kind}");
         }
         for actions in [json!(null), json!([]), json!([{"action_id": "WaXA"}]), json!([{"action_id": null}])]
         {
             assert!(matches!(press_with(json!({"actions": actions})), Parsed::NotForUs), "{actions}");
         }
+    }
+
+    #[test]
+    fn a_shortcut_opens_the_form_and_a_submission_names_its_view() {
+        let shortcut = inbound(press_with(json!({"type": "shortcut", "callback_id": "ask"})));
+        assert_eq!(shortcut.wish, Wish::Form);
+        assert_eq!(shortcut.reply.modal.as_deref(), Some("111.222.xxx"));
+        let submitted = |trigger: &str| {
+            let view =
+                json!({"id": "V1", "callback_id": "ask", "private_metadata": "x", "state": {"values": {}}});
+            inbound(press_with(json!({"type": "view_submission", "view": view, "trigger_id": trigger})))
+        };
+        let Wish::Fill(filled) = submitted("1").wish else { panic!("not a form") };
+        assert_eq!((filled.value.as_str(), filled.entries.len()), ("x", 0));
+        assert_eq!(submitted("1").delivery, submitted("2").delivery, "submitting again is not the same");
     }
 
     #[test]

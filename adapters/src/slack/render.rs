@@ -30,7 +30,7 @@ const LABEL: usize = 75;
 /// Characters that a button brings back.
 const VALUE: usize = 2000;
 /// Characters of a view's title and of its close button.
-const VIEW_CAPTION: usize = 24;
+pub(super) const VIEW_CAPTION: usize = 24;
 
 /// What a text becomes that Slack would refuse for being empty.
 const NOTHING: &str = "…";
@@ -76,7 +76,7 @@ fn header(text: &str) -> Value {
     json!({ "type": "header", "text": plain(text, HEADER) })
 }
 
-fn section(text: &str) -> Value {
+pub(super) fn section(text: &str) -> Value {
     json!({ "type": "section", "text": plain(text, SECTION) })
 }
 
@@ -133,7 +133,7 @@ fn button(button: &Button, nth: usize, row: &[&Button]) -> Value {
 }
 
 /// A text without any markup: `emoji: false` also keeps `:colons:` as they are.
-fn plain(text: &str, limit: usize) -> Value {
+pub(super) fn plain(text: &str, limit: usize) -> Value {
     json!({ "type": "plain_text", "text": shorten(text, limit), "emoji": false })
 }
 

@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn asks(subject: Naming, reason: &str) -> Wish {
-        Wish::Ask(Ask { subject, reason: reason.to_owned(), ticket_number: None, lifetime: None })
+        Wish::Ask(Ask::new(subject, reason.to_owned()))
     }
 
     fn jane() -> Naming {

@@ -29,7 +29,8 @@ const DATE_LENGTH: usize = 10;
 pub fn read(text: &str, spelling: &dyn Spelling) -> Wish {
     let (word, rest) = first_word(text);
     let wish = match word.to_lowercase().as_str() {
-        "" | "help" => Ok(Wish::Help),
+        "" => Ok(Wish::Form),
+        "help" => Ok(Wish::Help),
         "for" => ask(rest, spelling),
         "status" => person_if_any(rest, spelling).map(|of| Wish::Status { of }),
         "pending" => Ok(Wish::Pending),
@@ -44,7 +45,7 @@ pub fn read(text: &str, spelling: &dyn Spelling) -> Wish {
 
 fn ask(text: &str, spelling: &dyn Spelling) -> Result<Wish, Unclear> {
     let (subject, reason) = person(text, spelling)?;
-    Ok(Wish::Ask(Ask { subject, reason: spelling.typed(reason), ticket_number: None, lifetime: None }))
+    Ok(Wish::Ask(Ask::new(subject, spelling.typed(reason))))
 }
 
 fn delegate(text: &str, spelling: &dyn Spelling) -> Result<Wish, Unclear> {
@@ -115,17 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn help_and_nothing_are_both_a_question() {
-        for text in ["", "  ", "help", "HELP me"] {
+    fn help_is_a_question_and_nothing_opens_the_form() {
+        for text in ["help", " HELP me"] {
             assert_eq!(wish(text), Wish::Help, "{text:?}");
+        }
+        for text in ["", "  "] {
+            assert_eq!(wish(text), Wish::Form, "{text:?}");
         }
     }
 
     #[test]
     fn asking_names_a_person_and_keeps_the_reason_as_typed() {
         for text in ["for jane@contoso.com R&amp;D  phone", " FOR Jane@Contoso.COM,  R&amp;D  phone "] {
-            let reason = "R&D  phone".to_owned();
-            let ask = Ask { subject: jane(), reason, ticket_number: None, lifetime: None };
+            let ask = Ask::new(jane(), "R&D  phone".to_owned());
             assert_eq!(wish(text), Wish::Ask(ask), "{text}");
         }
     }

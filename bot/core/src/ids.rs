@@ -222,6 +222,49 @@ impl fmt::Display for LedgerName {
     }
 }
 
+/// The number that a ticket has in the service desk's own system: one word. It is written down plainly, so that auditors
+/// find the ticket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TicketNumber(String);
+
+impl TicketNumber {
+    /// Characters at most.
+    pub const LONGEST: usize = 64;
+
+    /// A word that the rule's own pattern calls a ticket number.
+    pub(crate) fn by_pattern(word: &str) -> Self {
+        Self(word.to_owned())
+    }
+
+    /// The number as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TicketNumber {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        // A word without a digit is rather a name, and names are not written down plainly.
+        let has_digit = text.bytes().any(|b| b.is_ascii_digit());
+        let is_plain = |c: char| c.is_alphanumeric() || "-_#./:".contains(c);
+        if has_digit && text.chars().all(is_plain) && text.chars().count() <= Self::LONGEST {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAnId { expected: "a ticket number (one word with a digit in it)" })
+        }
+    }
+}
+
+impl fmt::Display for TicketNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A chat account: unique within its chat and workspace, worth nothing as an identity by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChatUser {
@@ -308,6 +351,17 @@ mod tests {
         let id = RequestId::fresh(&CountUp::new());
         assert_eq!(id.as_str().len(), 30);
         assert_eq!(id.as_str().parse::<RequestId>().unwrap(), id);
+    }
+
+    #[test]
+    fn a_ticket_number_is_one_plain_word_with_a_digit() {
+        for text in ["INC0012345", "SR-7", "#4711", "2026/11-3", "Störung7"] {
+            assert_eq!(text.parse::<TicketNumber>().unwrap().as_str(), text);
+        }
+        let too_long = "7".repeat(TicketNumber::LONGEST + 1);
+        for text in ["", "Jane", "INC 7", "7\n", "<7>", "7\u{202e}", &too_long] {
+            assert!(text.parse::<TicketNumber>().is_err(), "{text}");
+        }
     }
 
     #[test]

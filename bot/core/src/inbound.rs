@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use crate::card::Choice;
-use crate::ids::{ChatUser, DeliveryId};
+use crate::form::Filled;
+use crate::ids::{ChatUser, DeliveryId, TicketNumber};
 use crate::people::Naming;
 use crate::ports::Reply;
 
@@ -28,6 +29,10 @@ pub enum Wish {
     Help,
     /// A pass for somebody.
     Ask(Ask),
+    /// The form in which a pass is asked for.
+    Form,
+    /// A form was submitted.
+    Fill(Filled),
     /// Where does it stand?
     Status {
         /// With the request for this person, or with all of one's own.
@@ -78,9 +83,17 @@ pub struct Ask {
     /// Why, as typed.
     pub reason: String,
     /// The number of the ticket about it, where it was given by itself.
-    pub ticket_number: Option<String>,
+    pub ticket_number: Option<TicketNumber>,
     /// How long the pass should live, where the requester said so.
     pub lifetime: Option<Duration>,
+}
+
+impl Ask {
+    /// A wish of which nothing but the reason is said.
+    #[must_use]
+    pub fn new(subject: Naming, reason: String) -> Self {
+        Self { subject, reason, ticket_number: None, lifetime: None }
+    }
 }
 
 /// Why a command could not be understood.

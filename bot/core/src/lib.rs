@@ -7,6 +7,7 @@ pub mod card;
 pub mod command;
 pub mod desk;
 pub mod evaluation;
+pub mod form;
 pub mod hours;
 pub mod ids;
 pub mod inbound;

@@ -76,10 +76,10 @@ pub enum Naming {
     Address(String),
 }
 
-/// RFC 5321 allows no longer address.
-const LONGEST_ADDRESS: usize = 254;
-
 impl Naming {
+    /// RFC 5321 allows no longer address.
+    pub const LONGEST_ADDRESS: usize = 254;
+
     /// The address, if `text` is one and nothing else.
     #[must_use]
     pub fn address(text: &str) -> Option<Self> {
@@ -87,7 +87,7 @@ impl Naming {
         let (local, domain) = text.split_once('@')?;
         let forbidden = |c: char| c.is_whitespace() || c.is_control() || "@<>()[]|\\\",;:".contains(c);
         let sound = |part: &str| !part.is_empty() && !part.contains(forbidden);
-        (sound(local) && sound(domain) && text.len() <= LONGEST_ADDRESS).then_some(Self::Address(text))
+        (sound(local) && sound(domain) && text.len() <= Self::LONGEST_ADDRESS).then_some(Self::Address(text))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hours::QuietHours;
-use crate::ids::{GroupId, PersonId, RoleId, RuleName};
+use crate::ids::{GroupId, PersonId, RoleId, RuleName, TicketNumber};
 use crate::people::{ContactKind, ContactSource};
 
 mod check;
@@ -106,7 +106,7 @@ pub struct Rule {
     /// Directory roles that a subject under this rule may hold.
     #[serde(default)]
     pub allow_privileged: Vec<RoleId>,
-    /// A pattern that some word of the reason has to match: the ticket number.
+    /// The pattern of the ticket number that a request has to have, in its own field or as a word of the reason.
     #[serde(default)]
     pub ticket_number: Option<Pattern>,
 }
@@ -241,6 +241,12 @@ impl Policy {
         Some(self.remind_after.unwrap_or(REMIND_AFTER)).filter(|after| !after.is_zero())
     }
 
+    /// The longest lifetime that a pass can have under any rule.
+    #[must_use]
+    pub fn longest_lifetime(&self) -> Duration {
+        self.rules.iter().map(|rule| rule.lifetime).max().unwrap_or_default()
+    }
+
     /// How long a ticket under this rule is good once code and PIN were sent.
     #[must_use]
     pub fn ticket_time(&self, rule: &Rule) -> Duration {
@@ -296,14 +302,24 @@ impl Rule {
         requester.chain(subject)
     }
 
-    /// What the reason lacks, if the rule wants a ticket number in it.
+    /// The ticket number of a request: the one that was given by itself, or the first word of the reason that is one.
+    /// The pattern that nothing matches, where the rule wants a number.
+    pub fn ticket_number(
+        &self,
+        given: Option<&TicketNumber>,
+        reason: &str,
+    ) -> Result<Option<TicketNumber>, &Pattern> {
+        let Some(pattern) = &self.ticket_number else { return Ok(given.cloned()) };
+        let words = reason.split(|c: char| c.is_whitespace() || ",;:()".contains(c));
+        let mut candidates = given.map(TicketNumber::as_str).into_iter().chain(words);
+        let found = candidates.find(|word| pattern.matches(word)).ok_or(pattern)?;
+        Ok(Some(TicketNumber::by_pattern(found)))
+    }
+
+    /// How long a pass may live that somebody asks for: what they wish, and never longer than the rule says.
     #[must_use]
-    pub fn missing_ticket_number(&self, reason: &str) -> Option<&Pattern> {
-        let pattern = self.ticket_number.as_ref()?;
-        let found = reason
-            .split(|c: char| c.is_whitespace() || ",;:()".contains(c))
-            .any(|word| pattern.matches(word));
-        (!found).then_some(pattern)
+    pub fn lifetime(&self, asked: Option<Duration>) -> Duration {
+        asked.map_or(self.lifetime, |asked| asked.min(self.lifetime))
     }
 
     /// Whether the person's privileges are no obstacle under this rule.

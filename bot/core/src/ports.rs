@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
+use crate::form::Form;
 use crate::hours::Zone;
 use crate::ids::{
     ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
@@ -265,6 +266,8 @@ pub trait Chat: Send + Sync {
     async fn whisper(&self, reply: &Reply, card: &Card) -> Result<(), PortError>;
     /// Opens the private modal that shows a PIN.
     async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError>;
+    /// Opens a form in front of the person who pressed or typed; nobody else sees it.
+    async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError>;
     /// Whom the account stands for.
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError>;
     /// The person's account in this chat, if there is one that may act.

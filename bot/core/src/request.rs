@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hours::{QuietHours, Zone};
-use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, Version};
+use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, TicketNumber, Version};
 use crate::ledger::Footing;
 use crate::method::MethodKind;
 use crate::pass::{PassMeta, PassWish};
@@ -66,6 +66,10 @@ pub struct Request {
     pub subject: Naming,
     /// Why, as asked.
     pub reason: String,
+    /// The ticket number, where it was given by itself.
+    pub ticket_number: Option<TicketNumber>,
+    /// The lifetime that the requester wished, if they said so.
+    pub lifetime: Option<Duration>,
     /// The approval cards that were posted.
     pub posted: Vec<Posted>,
     /// Which ledger lines its changes stand on.
@@ -272,6 +276,8 @@ pub struct Case {
     pub manager: Option<Human>,
     /// The rule that matched.
     pub rule: RuleName,
+    /// The ticket number, wherever the rule found it.
+    pub ticket_number: Option<TicketNumber>,
     /// Per approval, who may give it: neither requester nor subject.
     pub slots: Vec<Vec<PersonId>>,
     /// Everybody who is asked.
@@ -299,7 +305,9 @@ pub struct Terms {
     pub ticket_expires: Duration,
     /// The pass to make, inside the tenant's range.
     pub wish: PassWish,
-    /// The lifetime that the rule wished, if the tenant's range changed it.
+    /// The lifetime that the requester wished, if they said so.
+    pub asked: Option<Duration>,
+    /// The lifetime that rule and requester came to, if the tenant's range changed it.
     pub wished: Option<Duration>,
     /// Routes of the code, in order.
     pub code_routes: Vec<Route>,

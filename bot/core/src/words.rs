@@ -12,6 +12,7 @@ use crate::request::{Case, Ending, Goal, Past, Refusal, Request, State};
 mod after;
 mod approval;
 mod asked;
+mod form;
 mod message;
 mod news;
 mod reason;
@@ -24,6 +25,7 @@ mod visit;
 
 pub use self::approval::approval;
 pub use self::asked::older_copy;
+pub use self::form::{ask_form, complaint, form_not_opened};
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
@@ -42,12 +44,13 @@ pub const EVALUATION: &str = "[Evaluation: nothing changes in Entra]";
 /// Longest reason that is accepted, in characters.
 pub const LONGEST_REASON: usize = 300;
 
-/// The answer to `help`, and to nothing.
+/// The answer to `help`.
 #[must_use]
 pub fn help(command: &str) -> Card {
     Card::line("tapdesk gets a locked-out colleague back in")
+        .text(format!("{command} alone opens a form in which you ask for a Temporary Access Pass for a colleague"))
         .text(format!(
-            "{command} for @colleague REASON asks for a Temporary Access Pass for that colleague. \
+            "{command} for @colleague REASON asks for one in a line. \
              Example: {command} for jane.doe@contoso.com lost her phone, INC0012345"
         ))
         .text(format!("{command} status [@colleague] tells where a request stands"))

@@ -66,9 +66,16 @@ fn block(block: &Value, names: &Names) -> String {
             lines.retain(|line| !line.is_empty());
             lines.join("\n")
         }
-        "input" => format!("{}: {}", text(&block["label"], names), element(&block["element"], names)),
+        "input" => input(block, names),
         other => format!("({other})"),
     }
+}
+
+fn input(block: &Value, names: &Names) -> String {
+    let optional = if block["optional"] == true { " (optional)" } else { "" };
+    let asked = format!("{}{optional}: {}", text(&block["label"], names), element(&block["element"], names));
+    let hint = text(&block["hint"], names);
+    if hint.is_empty() { asked } else { format!("{asked}\n  {hint}") }
 }
 
 fn element(element: &Value, names: &Names) -> String {

@@ -69,9 +69,10 @@ impl Desk {
         let manager = self.ports.directory.manager(subject.id).await?;
         let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
         let Some(rule) = self.policy.bind(&circumstances) else { return Ok(Err(Reason::NoRule)) };
-        if let Some(pattern) = rule.missing_ticket_number(&request.reason) {
-            return Ok(Err(Reason::NoTicketNumber(pattern.as_str().to_owned())));
-        }
+        let ticket_number = match rule.ticket_number(request.ticket_number.as_ref(), &request.reason) {
+            Ok(number) => number,
+            Err(pattern) => return Ok(Err(Reason::NoTicketNumber(pattern.as_str().to_owned()))),
+        };
         known!(self.not_privileged(&subject, rule).await?);
         let policy = self.ports.directory.pass_policy().await?;
         known!(self.policy_includes(&policy, &subject).await?);
@@ -82,20 +83,23 @@ impl Desk {
             known!(self.approvers(rule, &request.requester, &requester, &subject, manager.as_ref()).await?);
         let now = self.now();
         let passes = self.ports.directory.passes(subject.id).await?;
-        let (wish, changed) = policy.clamp(rule.lifetime, rule.one_time);
         let undated = self.undated_methods(subject.id).await;
+        let lifetime = rule.lifetime(request.lifetime);
+        let (wish, changed) = policy.clamp(lifetime, rule.one_time);
         Ok(Ok(Case {
             requester: called(request, &requester),
             subject: Human::from(&subject),
             manager: manager.as_ref().map(Human::from),
             rule: rule.name.clone(),
+            ticket_number,
             slots,
             approvers,
             terms: Terms {
                 approval_expires: self.approval_time(request),
                 ticket_expires: self.policy.ticket_time(rule),
                 wish,
-                wished: changed.then_some(rule.lifetime),
+                asked: request.lifetime,
+                wished: changed.then_some(lifetime),
                 code_routes: rule.ticket.clone(),
                 pin_routes: rule.pin.clone(),
                 notice_routes: rule.notice.clone(),
@@ -139,7 +143,7 @@ impl Desk {
         known!(self.not_privileged(&subject, rule).await?);
         let policy = directory.pass_policy().await?;
         known!(self.policy_includes(&policy, &subject).await?);
-        let (wish, _) = policy.clamp(rule.lifetime, rule.one_time);
+        let (wish, _) = policy.clamp(rule.lifetime(case.terms.asked), rule.one_time);
         let passes = directory.passes(subject.id).await?;
         Ok(Ok(Rechecked { wish, passes }))
     }

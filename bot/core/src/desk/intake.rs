@@ -2,6 +2,7 @@
 
 use crate::card::{Card, Choice};
 use crate::desk::{Desk, Inquiry, Question, Stopped};
+use crate::form::{FieldName, Filled, Form, Mending, Purpose};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Ask, Inbound, Wish};
 use crate::people::one_line;
@@ -18,6 +19,10 @@ pub enum Answer {
     Say(Card),
     /// This, and the answer to the inquiry once [`Desk::answer`] has it.
     Later(Card, Box<Inquiry>),
+    /// This form, opened with [`Desk::open_form`] while the platform still allows it.
+    Open(Form),
+    /// The form stays open: this has to be mended, in these words.
+    Mend(Vec<(FieldName, String)>),
     /// Nothing: what follows is seen where it happens.
     Nothing,
 }
@@ -33,6 +38,8 @@ impl Desk {
             Wish::Help => Ok(Answer::Say(words::help(&self.settings.command))),
             Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
             Wish::Ask(ask) => self.ask(delivery, sender, ask).await,
+            Wish::Form => Ok(Answer::Open(words::ask_form(self.policy.longest_lifetime()))),
+            Wish::Fill(filled) => self.fill(delivery, sender, &filled).await,
             Wish::Pending => {
                 let inquiry = Inquiry { sender, question: Question::Pending };
                 Ok(Answer::Later(words::looking(), Box::new(inquiry)))
@@ -68,14 +75,39 @@ impl Desk {
         }
     }
 
+    /// Opens a form; of one that does not open, its person is told.
+    pub async fn open_form(&self, reply: &Reply, form: &Form) {
+        let opened = match self.chat(&reply.to.chat) {
+            Ok(chat) => chat.open_form(reply, form).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = opened {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a form could not be opened");
+            self.whisper(reply, &words::form_not_opened(&self.settings.command)).await;
+        }
+    }
+
+    async fn fill(
+        &self,
+        delivery: DeliveryId,
+        sender: ChatUser,
+        filled: &Filled,
+    ) -> Result<Answer, PortError> {
+        match filled.purpose {
+            Purpose::Ask => match filled.ask() {
+                Ok(ask) => self.ask(delivery, sender, ask).await,
+                Err(wrong) => Ok(mend(&wrong)),
+            },
+        }
+    }
+
     async fn ask(&self, delivery: DeliveryId, sender: ChatUser, ask: Ask) -> Result<Answer, PortError> {
-        let Ask { subject, reason, ticket_number: _, lifetime: _ } = ask;
-        let reason = one_line(&reason);
+        let reason = one_line(&ask.reason);
         if !(words::SHORTEST_REASON..=words::LONGEST_REASON).contains(&reason.chars().count()) {
             return Ok(Answer::Say(words::reason_length()));
         }
         let id = RequestId::fresh(&*self.ports.entropy);
-        let change = Request::open(id, Asker::Account(sender), subject, reason, self.now());
+        let change = Request::open(id, Asker::Account(sender), Ask { reason, ..ask }, self.now());
         let card = words::checking(&change.next);
         let most = self.policy.requests_per_hour;
         let cap = RequesterCap { most, window: Duration::from_hours(1) };
@@ -206,6 +238,10 @@ impl Desk {
         }
         Ok(None)
     }
+}
+
+fn mend(wrong: &[Mending]) -> Answer {
+    Answer::Mend(wrong.iter().map(|(field, complaint)| (*field, words::complaint(*complaint))).collect())
 }
 
 fn read_button(value: &str) -> Option<(RequestId, PromptId)> {

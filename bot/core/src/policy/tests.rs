@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Approver, Circumstances, MANAGEABLE_ROLES, Policy, Rule, assign};
-use crate::ids::{GroupId, PersonId, RoleId};
+use crate::ids::{GroupId, PersonId, RoleId, TicketNumber};
 use crate::people::Privileges;
 
 const STAFF: &str = "00000000-0000-0000-0000-0000000000a1";
@@ -346,13 +346,36 @@ fn every_manageable_role_is_an_id() {
 fn a_ticket_number_is_a_whole_word_of_the_reason() {
     let rule = example("ticket_number", r#""INC\\d{7}|SR\\d+""#).rules.remove(0);
     for reason in ["INC0012345", "lost her phone, INC0012345", "phone (SR7) lost", "SR7: lost"] {
-        assert_eq!(rule.missing_ticket_number(reason), None, "{reason}");
+        let found = rule.ticket_number(None, reason).unwrap().expect(reason);
+        assert!(reason.contains(found.as_str()), "{reason}: {found}");
     }
     for reason in ["lost her phone", "INC001234", "INC00123456", "xSR7", "SR", "inc0012345"] {
-        let pattern = rule.missing_ticket_number(reason).expect(reason);
+        let pattern = rule.ticket_number(None, reason).expect_err(reason);
         assert_eq!(pattern.as_str(), r"INC\d{7}|SR\d+");
     }
-    assert_eq!(policy(EXAMPLE).rules[0].missing_ticket_number("anything"), None);
+    assert_eq!(policy(EXAMPLE).rules[0].ticket_number(None, "anything"), Ok(None));
+}
+
+#[test]
+fn a_ticket_number_given_by_itself_counts_where_the_pattern_allows_it() {
+    let given: TicketNumber = "INC0012345".parse().unwrap();
+    let other: TicketNumber = "4711".parse().unwrap();
+    let rule = example("ticket_number", r#""INC\\d{7}""#).rules.remove(0);
+    assert_eq!(rule.ticket_number(Some(&given), "lost it"), Ok(Some(given.clone())));
+    assert_eq!(rule.ticket_number(Some(&other), "lost it, INC0012345"), Ok(Some(given)));
+    rule.ticket_number(Some(&other), "lost it").unwrap_err();
+    let without = policy(EXAMPLE);
+    assert_eq!(without.rules[0].ticket_number(Some(&other), "lost it"), Ok(Some(other)));
+}
+
+#[test]
+fn nobody_gets_a_longer_lifetime_than_the_rule_allows() {
+    let rule = example("lifetime", r#""2h""#).rules.remove(0);
+    let hours = |hours| Some(Duration::from_hours(hours));
+    for (asked, given) in [(None, hours(2)), (hours(1), hours(1)), (hours(2), hours(2)), (hours(3), hours(2))]
+    {
+        assert_eq!(Some(rule.lifetime(asked)), given, "{asked:?}");
+    }
 }
 
 #[test]

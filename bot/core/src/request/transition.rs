@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State, Told};
 use crate::ids::{PersonId, RequestId, Version};
+use crate::inbound::Ask;
 use crate::ledger::{Footing, Phase, Record};
-use crate::people::Naming;
 use crate::task::{Audience, NewTask, News, Task};
 
 mod after;
@@ -23,19 +23,26 @@ mod warnings;
 impl Request {
     /// A request as it is first stored, with its first tasks and records.
     #[must_use]
-    pub fn open(id: RequestId, requester: Asker, subject: Naming, reason: String, now: Timestamp) -> Change {
+    pub fn open(id: RequestId, requester: Asker, ask: Ask, now: Timestamp) -> Change {
+        let Ask { subject, reason, ticket_number, lifetime } = ask;
         let request = Self {
             id,
             received_at: now,
             requester,
             subject,
             reason,
+            ticket_number,
+            lifetime,
             posted: Vec::new(),
             footing: Footing::default(),
             state: State::Received,
         };
         let mut draft = Draft::new(&request, now, Version::FIRST);
-        draft.event("request.received").with_fact("asker", request.requester.name());
+        draft
+            .event("request.received")
+            .with_fact("asker", request.requester.name())
+            .with_fact_if("ticket_number", request.ticket_number.as_ref())
+            .with_fact_if("lifetime_asked_minutes", request.lifetime.map(|asked| asked.as_secs() / 60));
         draft.task(now, Task::FetchFacts);
         draft.finish()
     }
@@ -191,6 +198,13 @@ impl Line<'_> {
             record.facts.insert(key.to_owned(), value.to_string());
         }
         self
+    }
+
+    fn with_fact_if(self, key: &str, value: Option<impl std::fmt::Display>) -> Self {
+        match value {
+            Some(value) => self.with_fact(key, value),
+            None => self,
+        }
     }
 
     fn by(mut self, person: impl Into<Option<PersonId>>) {

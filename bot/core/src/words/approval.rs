@@ -32,7 +32,11 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     let mut card = Card::line(title)
         .fact("For", format!("{} ({})", case.subject.name, case.subject.upn))
         .fact("Asked by", asked_by(request, case))
-        .fact("Reason", &request.reason)
+        .fact("Reason", &request.reason);
+    if let Some(number) = &request.ticket_number {
+        card = card.fact("Ticket", number.as_str());
+    }
+    card = card
         .fact("Code goes to", code_destination(case))
         .fact("Pass", pass_terms(case))
         .fact("Rule", case.rule.as_str());

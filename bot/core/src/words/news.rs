@@ -19,7 +19,7 @@ pub fn news(request: &Request, news: News) -> Card {
             let asked = request.case().map_or_else(String::new, approver_names);
             Card::line(format!("Request {id} for {name} is with its approvers."))
                 .text(format!("I asked {asked}. You will hear from me when they decide."))
-                .text(clamped(request).unwrap_or_default())
+                .text(lifetime(request).unwrap_or_default())
                 .text(suspicion::number_to_tell(request).unwrap_or_default())
                 .without_blanks()
         }
@@ -28,7 +28,9 @@ pub fn news(request: &Request, news: News) -> Card {
             Card::line(format!("Request {id} for {name} cannot go on.")).text(text).without_blanks()
         }
         News::Approved => Card::line(format!("Request {id} for {name} is approved{}.", by_whom(request)))
-            .text("The code is on its way to the contact on file."),
+            .text("The code is on its way to the contact on file.")
+            .text(lifetime(request).filter(|_| is_first_news(request)).unwrap_or_default())
+            .without_blanks(),
         News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
             .text("Talk to them if it is still needed; only a new request goes on."),
         News::Mismatched => suspicion::number_mismatched(request),
@@ -129,14 +131,29 @@ fn denied_by(request: &Request) -> String {
     }
 }
 
-fn clamped(request: &Request) -> Option<String> {
+/// What became of the lifetime that rule or requester wished, where there is anything to say.
+fn lifetime(request: &Request) -> Option<String> {
     let terms = &request.case()?.terms;
-    let wished = terms.wished?;
-    Some(format!(
-        "The rule asks for {}; the tenant's policy makes it {}.",
-        length(wished),
-        length(terms.wish.lifetime)
-    ))
+    let allowed = terms.wished.unwrap_or(terms.wish.lifetime);
+    let (made, most) = (length(terms.wish.lifetime), length(allowed));
+    let tenant = terms.wished.map(|_| format!("the tenant's policy makes it {made}"));
+    match (terms.asked, tenant) {
+        (None, None) => None,
+        (None, Some(tenant)) => Some(format!("The rule asks for {most}; {tenant}.")),
+        (Some(asked), None) if asked > allowed => {
+            Some(format!("You wished a pass for {}; the rule allows {most}.", length(asked)))
+        }
+        (Some(asked), Some(tenant)) if asked > allowed => {
+            Some(format!("You wished a pass for {}; the rule allows {most}, and {tenant}.", length(asked)))
+        }
+        (Some(asked), Some(tenant)) => Some(format!("You wished a pass for {}; {tenant}.", length(asked))),
+        (Some(_), None) => Some(format!("The pass will be good for {made}, as you wished.")),
+    }
+}
+
+/// Where nobody has to approve, nothing was said before.
+fn is_first_news(request: &Request) -> bool {
+    request.case().is_some_and(|case| case.slots.is_empty())
 }
 
 /// Where the code in force was sent: a fallback, perhaps.

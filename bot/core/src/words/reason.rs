@@ -31,7 +31,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::NoRule => "No rule lets you ask for this colleague. Ask your help desk, or their manager, to do it.".into(),
         Reason::RuleChanged => "The rules changed since this was asked. Ask again.".into(),
         Reason::NoTicketNumber(pattern) => {
-            format!("The rule wants a ticket number in the reason of the form {pattern}. Ask again with it.")
+            format!("The rule wants a ticket number that looks like {pattern}. Ask again with it in the reason or in the form.")
         }
         Reason::NobodyCanApprove(who) => format!(
             "Nobody can approve this: it would take {who}. Nobody approves what they asked for or what is for them. \

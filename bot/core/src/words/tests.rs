@@ -57,7 +57,8 @@ fn sample_code() -> Code {
 fn help_says_what_to_type() {
     insta::assert_snapshot!(shown(&help("/tap")), @"
     tapdesk gets a locked-out colleague back in
-    /tap for @colleague REASON asks for a Temporary Access Pass for that colleague. Example: /tap for jane.doe@contoso.com lost her phone, INC0012345
+    /tap alone opens a form in which you ask for a Temporary Access Pass for a colleague
+    /tap for @colleague REASON asks for one in a line. Example: /tap for jane.doe@contoso.com lost her phone, INC0012345
     /tap status [@colleague] tells where a request stands
     /tap pending lists what waits, and for whom
     /tap cancel [@colleague] takes your request back

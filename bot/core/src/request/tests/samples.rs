@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::ids::{ChatUser, PersonId, PromptId, RequestId, Version};
+use crate::inbound::Ask;
 use crate::ledger::Record;
 use crate::pass::PassWish;
 use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
@@ -110,12 +111,14 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         subject: human(JANE),
         manager: Some(human(MAX)),
         rule: "helpdesk for staff".into(),
+        ticket_number: None,
         slots: slots.iter().map(|slot| slot.to_vec()).collect(),
         approvers: asked.into_iter().map(candidate).collect(),
         terms: Terms {
             approval_expires: Duration::from_hours(4),
             ticket_expires: Duration::from_mins(30),
             wish: wish(),
+            asked: None,
             wished: None,
             code_routes: vec![Route::Sms, Route::Email],
             pin_routes: vec![Route::Approver],
@@ -194,8 +197,8 @@ impl Sample {
 
     fn asked_by(asker: Asker) -> Self {
         let subject = Naming::Address("jane.doe@contoso.com".to_owned());
-        let reason = "lost her phone, INC0012345".to_owned();
-        let Change { next, tasks, records, .. } = Request::open(id(), asker, subject, reason, monday());
+        let ask = Ask::new(subject, "lost her phone, INC0012345".to_owned());
+        let Change { next, tasks, records, .. } = Request::open(id(), asker, ask, monday());
         Self { request: next, version: Version::FIRST, now: monday(), tasks, records }
     }
 

@@ -24,6 +24,7 @@ impl Draft<'_> {
             .with_fact("subject", case.subject.id)
             .with_fact("approvals", case.slots.len())
             .with_fact("lifetime_minutes", minutes)
+            .with_fact_if("ticket_number", case.ticket_number.as_ref())
             .by(by);
         if case.slots.is_empty() {
             self.grant(case, Vec::new());
