@@ -102,6 +102,7 @@ pub fn routes() -> Vec<Route> {
         Route { page: &page::ASK, ..page(Method::POST, "/ask", 4 << 10, || post(ask::ask)) },
         hook("/slack/commands", 64 << 10, || post(webhooks::slack_command)),
         hook("/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
+        hook("/slack/events", 256 << 10, || post(webhooks::slack_event)),
     ]
 }
 

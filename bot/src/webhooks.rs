@@ -42,7 +42,7 @@ pub async fn slack_command(State(site): State<Arc<Site>>, headers: HeaderMap, bo
             open_later(&site, reply, form);
             return empty(StatusCode::OK);
         }
-        Taken::Answered(Answer::Nothing | Answer::Mend(_)) => return empty(StatusCode::OK),
+        Taken::Answered(Answer::Nothing | Answer::Mend(_) | Answer::Home(_)) => return empty(StatusCode::OK),
         Taken::Unconfirmed => words::not_confirmed(),
     };
     json(slack::acknowledge(&site.desk.mode().marked(card)))
@@ -86,7 +86,7 @@ async fn answer_interaction(
         (Taken::Answered(Answer::Later(_, inquiry)), _) => answer_later(&site, reply, *inquiry),
         (Taken::Answered(Answer::Open(form)), _) => open_later(&site, reply, form),
         (Taken::Answered(Answer::Mend(wrong)), _) => return Some(slack::mend(&wrong)),
-        (Taken::Answered(Answer::Nothing), _) => {}
+        (Taken::Answered(Answer::Nothing | Answer::Home(_)), _) => {}
         (Taken::Unconfirmed, None) => whisper_later(&site, reply, words::not_confirmed()),
         // What was filled in stays on the screen, to be submitted again.
         (Taken::Unconfirmed, Some(form)) => {
@@ -94,6 +94,20 @@ async fn answer_interaction(
         }
     }
     None
+}
+
+/// `POST /slack/events`: acknowledged empty; what is looked at is drawn afterwards.
+pub async fn slack_event(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let inbound = match slack_inbound(&site, Surface::Events, &headers, &body) {
+        Ok(inbound) => inbound,
+        Err(response) => return *response,
+    };
+    let owner = inbound.sender.clone();
+    if let Taken::Answered(Answer::Home(seen)) = take_in(&site, inbound).await {
+        let desk = Arc::clone(&site.desk);
+        site.tracker.spawn(async move { desk.show_home(&owner, seen).await });
+    }
+    empty(StatusCode::OK)
 }
 
 /// What became of a message.
@@ -151,6 +165,7 @@ fn slack_inbound(
     let route = match surface {
         Surface::Commands => "/slack/commands",
         Surface::Interactions => "/slack/interactions",
+        Surface::Events => "/slack/events",
     };
     let counted = |result: &'static str| {
         counter!("tapdesk_webhooks_total", "route" => route, "result" => result).increment(1);

@@ -190,6 +190,13 @@ impl World {
         self.found_lost()
     }
 
+    /// A look at the home tab of which Slack could not tell, as it was on the wire.
+    pub async fn lost_visit(&self, who: &Colleague) -> anyhow::Result<Delivery> {
+        self.nobody_listens()?;
+        self.slack.opens_tab(&who.account, "home").await;
+        self.found_lost()
+    }
+
     /// Changes what tapdesk is configured with from its next start on.
     pub fn configured(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);

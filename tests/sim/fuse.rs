@@ -24,8 +24,8 @@ use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{
-    Abilities, Account, Chat, Commit, CommitError, Courier, CreateError, Directory, Leased, Ledger, Message,
-    Opened, PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
+    Abilities, Account, Chat, Commit, CommitError, Courier, CreateError, Directory, Home, Leased, Ledger,
+    Message, Opened, PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
 };
 use tapdesk_core::request::{MessageRef, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -285,6 +285,10 @@ impl Chat for Fused<dyn Chat> {
 
     async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
         self.fuse.effect("chat.open_form", self.port.open_form(reply, form)).await
+    }
+
+    async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError> {
+        self.fuse.effect("chat.show_home", self.port.show_home(to, seen, card)).await
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {

@@ -7,13 +7,13 @@ use tapdesk_tests::world::World;
 const BARE: &str = "for @colleague REASON, or /tap help";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn help_is_what_the_bare_command_says_too() -> anyhow::Result<()> {
+async fn help_says_what_to_type() -> anyhow::Result<()> {
     let world = World::start().await?;
-    for text in ["help", "", "  ", "HELP", "help me"] {
+    for text in ["help", "HELP", "help me"] {
         let read = world.asks(&world.otto, text).await?;
         ensure!(read.len() == 1, "{text:?}: {read:#?}");
         ensure!(read[0].starts_with("tapdesk gets a locked-out colleague back in"), "{text:?}: {read:#?}");
-        ensure!(read[0].contains("/tap for @colleague REASON asks for"), "{text:?}: {read:#?}");
+        ensure!(read[0].contains("/tap for @colleague REASON asks for one"), "{text:?}: {read:#?}");
         world.nobody_is_bothered()?;
     }
     world.finish().await
@@ -81,7 +81,6 @@ async fn an_address_has_to_mean_exactly_one_enabled_member() -> anyhow::Result<(
     let twin = world.company.person("Jane Dough", "jane.dough@contoso.com");
     twin.with_mail("jane.doe@contoso.com");
     let text = "for jane.doe@contoso.com lost her phone";
-    world.is_turned_away(&world.ada, text, "Several people in the directory have that address.").await?;
     world.is_refused(&world.ada, &world.jane, "Several people in the directory have that address.").await?;
     twin.removed();
 
@@ -181,10 +180,6 @@ async fn a_requester_is_one_enabled_member_of_the_directory() -> anyhow::Result<
     world.ada.person.disabled();
     world.is_refused(&world.ada, &world.jane, words).await?;
     world.ada.person.enabled();
-
-    let twin = world.company.person("Ada Other", "ada.other@contoso.com").with_mail("ada.agent@contoso.com");
-    world.is_refused(&world.ada, &world.jane, words).await?;
-    twin.removed();
 
     world.ada.person.internal_guest();
     world.is_refused(&world.ada, &world.jane, words).await?;

@@ -180,7 +180,7 @@ fn other_methods(route: &Route, genuine: &Genuine) -> Vec<Forgery> {
 fn forgeries(world: &World, route: &Route, genuine: &Genuine) -> anyhow::Result<Vec<Forgery>> {
     let get = |path: &str| Knock::new(Method::GET, path);
     Ok(match (route.method.as_str(), route.path) {
-        ("POST", "/slack/commands" | "/slack/interactions") => {
+        ("POST", "/slack/commands" | "/slack/interactions" | "/slack/events") => {
             let mut all = unsigned(world, genuine);
             all.extend(signed(world, genuine));
             all.extend(other_methods(route, genuine));
@@ -206,7 +206,7 @@ fn forgeries(world: &World, route: &Route, genuine: &Genuine) -> anyhow::Result<
             forgery("no UTF-8", get("/%ff%fe"), 404),
             forgery("a file", get("/.env"), 404),
             forgery("a way up", get("/c/../../etc/passwd"), 404),
-            forgery("a webhook that is not there", Knock::new(Method::POST, "/slack/events"), 404),
+            forgery("a webhook that is not there", Knock::new(Method::POST, "/slack/other"), 404),
             forgery("a POST to nothing", Knock::new(Method::POST, "/d"), 404),
         ],
         (method, path) => bail!("{method} {path} has no forgeries yet: a new route needs them"),
@@ -239,6 +239,7 @@ fn is_refused_silently(name: &str, heard: &Heard, forgery: &Forgery) -> anyhow::
 struct GenuineOnes {
     command: Knock,
     press: Knock,
+    visit: Knock,
     code: String,
     pin: String,
 }
@@ -252,7 +253,8 @@ impl GenuineOnes {
         world.settle().await?;
         let press = world.lost_press(&world.mary, "Approve").await?;
         let command = world.lost_command(&world.ada, "for otto.oncall@contoso.com broke the phone").await?;
-        Ok(Self { command: (&command).into(), press: (&press).into(), code, pin })
+        let visit = world.lost_visit(&world.ada).await?;
+        Ok(Self { command: (&command).into(), press: (&press).into(), visit: (&visit).into(), code, pin })
     }
 
     fn of(&self, route: &Route) -> Genuine {
@@ -266,6 +268,7 @@ impl GenuineOnes {
         match route.path {
             "/slack/commands" => Genuine { knock: self.command.clone(), other: Some(self.press.clone()) },
             "/slack/interactions" => Genuine { knock: self.press.clone(), other: Some(self.command.clone()) },
+            "/slack/events" => Genuine { knock: self.visit.clone(), other: Some(self.press.clone()) },
             "/c/claim" => page(format!(r#"{{"code":"{code}","pin":"{pin}","client":"{client}"}}"#)),
             "/ask" => {
                 page(r#"{"user":"otto.oncall@contoso.com","reason":"left the phone in a taxi"}"#.to_owned())
@@ -285,7 +288,7 @@ async fn every_route_refuses_every_forgery() -> anyhow::Result<()> {
     let count = |route: &str, result: &str| {
         world.counted(&format!("tapdesk_webhooks_total{{route=\"{route}\",result=\"{result}\"}}"))
     };
-    let hooks = ["/slack/commands", "/slack/interactions"];
+    let hooks = ["/slack/commands", "/slack/interactions", "/slack/events"];
     let results = [(401, "not_verified"), (403, "not_ours"), (400, "malformed")];
     let counted_before = hooks.map(|hook| results.map(|(_, result)| count(hook, result)));
     for route in &routes() {
@@ -310,7 +313,7 @@ async fn every_route_refuses_every_forgery() -> anyhow::Result<()> {
         }
     }
     // What was forged was genuine but for one thing: as it is, it is taken.
-    for knock in [&genuine.press, &genuine.command] {
+    for knock in [&genuine.press, &genuine.command, &genuine.visit] {
         let heard = world.knock(knock).await?;
         ensure!(heard.status == StatusCode::OK, "{}: {heard:?}", knock.path);
     }

@@ -18,7 +18,7 @@ use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::form::Form;
 use tapdesk_core::ids::{ChatName, ChatUser};
 use tapdesk_core::people::Person;
-use tapdesk_core::ports::{Abilities, Account, Chat, NotVouched, PortError, Reply, Vouched};
+use tapdesk_core::ports::{Abilities, Account, Chat, Home, NotVouched, PortError, Reply, Vouched};
 use tapdesk_core::request::MessageRef;
 
 use super::parse::Ours;
@@ -103,6 +103,18 @@ impl Chat for Slack {
 
     async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
         self.open(reply, &form::view(form)).await
+    }
+
+    async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError> {
+        let mut arguments = json!({ "user_id": to.id, "view": render::home(card) });
+        if let Some(hash) = seen {
+            arguments["hash"] = json!(hash);
+        }
+        match self.call::<Done>("views.publish", &Arguments::Json(&arguments)).await {
+            Ok(Done {}) => Ok(Home::Shown),
+            Err(failure) if failure.is_one_of(&["hash_conflict"]) => Ok(Home::Newer),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {

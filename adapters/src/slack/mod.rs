@@ -5,6 +5,7 @@
 //! address, which counts only where the configuration says that the workspace enforces single sign-on.
 
 mod client;
+mod event;
 mod form;
 mod parse;
 mod render;

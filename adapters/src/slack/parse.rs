@@ -17,7 +17,7 @@ use url::{Url, form_urlencoded};
 
 use super::render::NUMBER_SIGN;
 use super::spelling::Spelling;
-use super::{NAME, form, is_safe};
+use super::{NAME, event, form, is_safe};
 
 /// Hosts that Slack gives out response addresses on; the second is for government workspaces.
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
@@ -32,6 +32,8 @@ pub enum Surface {
     Commands,
     /// The interactivity request URL.
     Interactions,
+    /// The request URL of the Events API.
+    Events,
 }
 
 /// What a verified request is.
@@ -92,7 +94,7 @@ impl Ours {
     }
 
     /// The order of the checks is that of their cost to an attacker.
-    fn check(&self, origin: &Origin<'_>) -> Result<(), NotOurs> {
+    pub(super) fn check(&self, origin: &Origin<'_>) -> Result<(), NotOurs> {
         if origin.app != Some(self.app_id.as_str()) {
             return Err(NotOurs::App);
         }
@@ -109,6 +111,9 @@ impl Ours {
 
 /// Reads the raw body of a verified request.
 pub(super) fn parse(surface: Surface, body: &[u8], ours: &Ours) -> Parsed {
+    if surface == Surface::Events {
+        return event::parse(body, ours);
+    }
     if body.trim_ascii_start().starts_with(b"{") {
         return handshake(body);
     }
@@ -118,17 +123,17 @@ pub(super) fn parse(surface: Surface, body: &[u8], ours: &Ours) -> Parsed {
     }
     let inbound = match surface {
         Surface::Commands => typed(&form, body, ours),
-        Surface::Interactions => interaction(&form, body, ours),
+        Surface::Interactions | Surface::Events => interaction(&form, body, ours),
     };
     inbound.map_or_else(|other| other, |inbound| Parsed::Inbound(Box::new(inbound)))
 }
 
 /// Where a request says that it comes from.
-struct Origin<'a> {
-    app: Option<&'a str>,
-    workspace: &'a str,
-    enterprise: Option<&'a str>,
-    home: Option<&'a str>,
+pub(super) struct Origin<'a> {
+    pub(super) app: Option<&'a str>,
+    pub(super) workspace: &'a str,
+    pub(super) enterprise: Option<&'a str>,
+    pub(super) home: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -307,7 +312,7 @@ pub(super) fn account(workspace: &str, id: &str) -> ChatUser {
 }
 
 /// Slack leaves a field out, sends null or sends an empty text, and means the same.
-fn some(text: Option<&String>) -> Option<&str> {
+pub(super) fn some(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 

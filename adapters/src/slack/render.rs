@@ -50,6 +50,11 @@ pub(super) fn message(card: &Card) -> Value {
     json!({ "text": shorten(&card.title, SECTION), "blocks": blocks })
 }
 
+/// The home tab, which may hold more blocks than a message.
+pub(super) fn home(card: &Card) -> Value {
+    json!({ "type": "home", "private_metadata": "", "blocks": message(card)["blocks"] })
+}
+
 /// The modal that shows a PIN. It has no input and no metadata, so nothing of it ever comes back.
 pub(super) fn modal(card: &PinCard) -> Value {
     let mut blocks: Vec<Value> = paragraphs(&card.before).take(MOST_VIEW_BLOCKS / 2 - 1).collect();

@@ -44,6 +44,8 @@ pub enum Choice {
     ShowPin,
     /// Take the approval back.
     Withdraw,
+    /// Open the form in which a pass is asked for.
+    Ask,
 }
 
 /// How a button looks.
@@ -74,7 +76,8 @@ pub struct PinCard {
 
 impl Choice {
     /// Every choice there is.
-    pub const ALL: [Self; 5] = [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw];
+    pub const ALL: [Self; 6] =
+        [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw, Self::Ask];
 
     /// The name that a platform may carry as an action id.
     #[must_use]
@@ -85,6 +88,7 @@ impl Choice {
             Self::Deny => "deny",
             Self::ShowPin => "show_pin",
             Self::Withdraw => "withdraw",
+            Self::Ask => "ask",
         }
     }
 

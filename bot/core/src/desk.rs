@@ -8,6 +8,7 @@ mod approvers;
 mod claim;
 mod contacts;
 mod facts;
+mod home;
 mod inquiry;
 mod intake;
 mod notify;

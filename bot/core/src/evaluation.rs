@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::card::{Card, PinCard};
+use crate::form::Form;
 use crate::ids::{ChatName, ChatUser, GroupId, PassId, PersonId};
 use crate::ledger::{Head, Record};
 use crate::method::Method;
@@ -18,8 +19,8 @@ use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish, Usability};
 use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
 use crate::ports::{
-    Abilities, Account, Chat, Clock, Courier, CreateError, Directory, Entropy, Ledger, Message, PortError,
-    Receipt, Reply, Vouched,
+    Abilities, Account, Chat, Clock, Courier, CreateError, Directory, Entropy, Home, Ledger, Message,
+    PortError, Receipt, Reply, Vouched,
 };
 use crate::request::MessageRef;
 use crate::ticket::Revealed;
@@ -188,6 +189,15 @@ impl Chat for Evaluating<dyn Chat> {
             close: card.close.clone(),
         };
         self.0.reveal(reply, &marked).await
+    }
+
+    async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
+        let text = std::iter::once(words::EVALUATION.to_owned()).chain(form.text.iter().cloned()).collect();
+        self.0.open_form(reply, &Form { text, ..form.clone() }).await
+    }
+
+    async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError> {
+        self.0.show_home(to, seen, &marked(card)).await
     }
 
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {

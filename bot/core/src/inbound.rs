@@ -31,6 +31,11 @@ pub enum Wish {
     Ask(Ask),
     /// The form in which a pass is asked for.
     Form,
+    /// The person's own page in the chat, which they look at now.
+    Home {
+        /// Which version of it they see, in the chat's own terms, if there is one.
+        seen: Option<String>,
+    },
     /// A form was submitted.
     Fill(Filled),
     /// Where does it stand?

@@ -216,6 +216,15 @@ pub struct Reply {
     pub to: ChatUser,
 }
 
+/// What became of somebody's own page in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// It shows the card.
+    Shown,
+    /// It shows something newer than what was meant to be replaced.
+    Newer,
+}
+
 /// Whom a chat account belongs to, as far as the chat can vouch for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vouched {
@@ -268,6 +277,8 @@ pub trait Chat: Send + Sync {
     async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError>;
     /// Opens a form in front of the person who pressed or typed; nobody else sees it.
     async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError>;
+    /// Shows a card on the account's own page in the chat, unless another version than `seen` is there by now.
+    async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError>;
     /// Whom the account stands for.
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError>;
     /// The person's account in this chat, if there is one that may act.

@@ -225,6 +225,8 @@ pub enum Reason {
     RequesterNotVouched(NotVouched),
     /// No single enabled member of the tenant has the requester's address.
     RequesterUnknown,
+    /// Several people have the requester's address.
+    RequesterAmbiguous,
     /// The chat cannot vouch for the mentioned subject.
     SubjectNotVouched(NotVouched),
     /// Nobody has that address.

@@ -25,7 +25,7 @@ mod visit;
 
 pub use self::approval::approval;
 pub use self::asked::older_copy;
-pub use self::form::{ask_form, complaint, form_not_opened};
+pub use self::form::{ask_form, complaint, form_not_opened, home};
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;

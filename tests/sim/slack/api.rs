@@ -159,14 +159,22 @@ fn dispatch(state: &mut State, name: &str, call: &Call) -> Answer {
             call.only(&["view_id", "external_id", "hash", "view"])?;
             views::update(state, call)
         }
+        "views.publish" => {
+            call.only(&["user_id", "view", "hash"])?;
+            views::publish(state, call)
+        }
         _ => Err("unknown_method".into()),
     }
 }
 
-/// Keeps what the program sent, refused or not. Modals are kept apart by [`State::open_view`].
+/// Keeps what the program sent, refused or not. Modals are kept apart, since a PIN may be in one; a home tab is none.
 fn record(state: &mut State, name: &str, args: &Map<String, Value>) {
     let seen = json!({"method": name, "args": args});
-    if name.starts_with("views.") { state.modals.push(seen) } else { state.seen.push(seen) }
+    if name.starts_with("views.") && name != "views.publish" {
+        state.modals.push(seen);
+    } else {
+        state.seen.push(seen);
+    }
 }
 
 fn arguments(uri: &Uri, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> Result<Call, Refusal> {

@@ -10,7 +10,7 @@ use super::{Slack, limits};
 use crate::wire::lock;
 
 /// A button as it stands in a block.
-struct Button {
+pub(super) struct Button {
     block_id: String,
     content: Value,
 }
@@ -220,7 +220,7 @@ impl Slack {
 }
 
 impl Button {
-    fn action(&self, at: &str) -> Value {
+    pub(super) fn action(&self, at: &str) -> Value {
         let mut action = self.content.clone();
         if let Some(action) = action.as_object_mut() {
             action.remove("confirm");
@@ -267,7 +267,7 @@ fn command_fields(
 }
 
 /// What every interactive payload carries.
-fn envelope(state: &State, user: &Person, kind: &str) -> Value {
+pub(super) fn envelope(state: &State, user: &Person, kind: &str) -> Value {
     let workspace = &state.workspace;
     let enterprise = workspace.enterprise.as_ref().map(|(id, name)| json!({"id": id, "name": name}));
     let team = (!workspace.is_org_install).then(|| {
@@ -289,7 +289,7 @@ fn envelope(state: &State, user: &Person, kind: &str) -> Value {
     })
 }
 
-fn find_button(blocks: &[Value], wanted: &str) -> anyhow::Result<Button> {
+pub(super) fn find_button(blocks: &[Value], wanted: &str) -> anyhow::Result<Button> {
     let mut found = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         let elements = block["elements"].as_array().into_iter().flatten();

@@ -26,6 +26,13 @@ pub(super) fn view(view: &Value) -> Vec<String> {
     check.complaints
 }
 
+/// Complaints about a home tab; empty when Slack would take it.
+pub(super) fn home(view: &Value) -> Vec<String> {
+    let mut check = Check::default();
+    check.home(view);
+    check.complaints
+}
+
 #[derive(Default)]
 struct Check {
     complaints: Vec<String>,
@@ -35,6 +42,23 @@ struct Check {
 impl Check {
     fn complain(&mut self, what: impl AsRef<str>, at: &str) {
         self.complaints.push(format!("[ERROR] {} [json-pointer:{at}]", what.as_ref()));
+    }
+
+    /// A home tab has neither title nor buttons of its own.
+    fn home(&mut self, view: &Value) {
+        let keys = ["type", "blocks", "private_metadata", "callback_id", "external_id"];
+        let Some(view) = self.object(view, &keys, "/view") else { return };
+        if view.get("type").and_then(Value::as_str) != Some("home") {
+            self.complain("unsupported type", "/view/type");
+        }
+        self.names(view);
+        self.blocks(view.get("blocks").unwrap_or(&Value::Null), 100, "/view/blocks");
+    }
+
+    fn names(&mut self, view: &Map<String, Value>) {
+        for (key, most) in [("callback_id", 255), ("private_metadata", 3000), ("external_id", 255)] {
+            self.string(view, key, most, "/view");
+        }
     }
 
     fn view(&mut self, view: &Value) {
@@ -61,9 +85,7 @@ impl Check {
                 self.plain(view.get(key), 24, &format!("/view/{key}"));
             }
         }
-        for (key, most) in [("callback_id", 255), ("private_metadata", 3000), ("external_id", 255)] {
-            self.string(view, key, most, "/view");
-        }
+        self.names(view);
         let blocks = view.get("blocks").unwrap_or(&Value::Null);
         self.blocks(blocks, 100, "/view/blocks");
         let has_inputs = blocks.as_array().into_iter().flatten().any(|b| b["type"] == "input");

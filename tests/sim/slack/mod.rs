@@ -7,6 +7,7 @@
 mod api;
 mod client;
 mod gesture;
+mod home;
 mod hooks;
 mod limits;
 mod state;
@@ -173,6 +174,12 @@ impl Slack {
     #[must_use]
     pub fn modal(&self, user: &Person) -> Option<View> {
         self.state().top_view(&user.id)
+    }
+
+    /// The app's home tab as this person sees it.
+    #[must_use]
+    pub fn home(&self, user: &Person) -> Option<View> {
+        self.state().homes.get(&user.id).cloned()
     }
 
     /// Everything the program ever sent to Slack except modals: arguments of methods (also of refused calls), response

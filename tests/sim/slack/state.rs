@@ -32,6 +32,8 @@ pub struct Workspace {
     pub bot_id: String,
     /// Granted scopes, checked per method.
     pub scopes: BTreeSet<String>,
+    /// The app's home tab is switched on.
+    pub has_home_tab: bool,
     /// Enforces about one message per second and channel, by the simulated clock.
     pub has_posting_limit: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Workspace {
             bot_user_id: "U0TAPDESK".to_owned(),
             bot_id: "B0TAPDESK".to_owned(),
             scopes: scopes.map(str::to_owned).into(),
+            has_home_tab: true,
             has_posting_limit: false,
         }
     }
@@ -205,6 +208,7 @@ pub(super) struct State {
     pub(super) channels: BTreeMap<String, Channel>,
     pub(super) messages: Vec<Message>,
     pub(super) views: Vec<View>,
+    pub(super) homes: BTreeMap<String, View>,
     pub(super) triggers: BTreeMap<String, Trigger>,
     pub(super) hooks: BTreeMap<String, Hook>,
     pub(super) last_posted: BTreeMap<String, Timestamp>,
@@ -341,6 +345,24 @@ impl State {
         };
         self.views.push(view.clone());
         view
+    }
+
+    pub(super) fn publish_home(&mut self, user: &str, content: Value) -> View {
+        let (fresh, hash, names) = (format!("V{}", self.opaque()), self.opaque(), self.names());
+        let id = self.homes.get(user).map_or(fresh, |home| home.id.clone());
+        let home = View {
+            root: id.clone(),
+            id,
+            user: user.to_owned(),
+            content,
+            hash,
+            errors: Vec::new(),
+            is_open: true,
+            previous: None,
+            names,
+        };
+        self.homes.insert(user.to_owned(), home.clone());
+        home
     }
 
     pub(super) fn change_view(&mut self, id: &str, content: Value) -> Option<View> {

@@ -36,13 +36,35 @@ pub(super) fn update(state: &mut State, call: &Call) -> Answer {
     Ok(json!({"view": state.view_json(&view, &json!({}))}))
 }
 
+/// `views.publish`. Needs no scope, but the home tab to be switched on.
+pub(super) fn publish(state: &mut State, call: &Call) -> Answer {
+    let user = call.need("user_id")?.to_owned();
+    let content = checked_by(call, limits::home)?;
+    if !state.workspace.has_home_tab {
+        return Err("not_enabled".into());
+    }
+    if !state.people.contains_key(&user) {
+        return Err("invalid_arguments".into());
+    }
+    let known = state.homes.get(&user).map(|home| home.hash.as_str());
+    if call.text("hash").is_some_and(|hash| Some(hash) != known) {
+        return Err("hash_conflict".into());
+    }
+    let home = state.publish_home(&user, content);
+    Ok(json!({"view": state.view_json(&home, &json!({}))}))
+}
+
 fn checked(call: &Call) -> Result<Value, Refusal> {
+    checked_by(call, limits::view)
+}
+
+fn checked_by(call: &Call, limits: fn(&Value) -> Vec<String>) -> Result<Value, Refusal> {
     let Some(view) = call.object("view") else {
         return call.need("view").map(|_| Value::Null);
     };
     if view.to_string().len() > 250_000 {
         return Err("view_too_large".into());
     }
-    let complaints = limits::view(&view);
+    let complaints = limits(&view);
     if complaints.is_empty() { Ok(view) } else { Err(Refusal::because("invalid_arguments", &complaints)) }
 }

@@ -42,6 +42,7 @@ impl Desk {
         };
         let mut found = self.ports.directory.find(&address).await?;
         match (found.pop(), found.is_empty()) {
+            (Some(_), false) => Ok(Err(Reason::RequesterAmbiguous)),
             (Some(person), true) if person.enabled && person.member => Ok(Ok(person)),
             _ => Ok(Err(Reason::RequesterUnknown)),
         }
@@ -163,6 +164,11 @@ impl Desk {
             },
         };
         let mut found = self.ports.directory.find(&address).await?;
+        // Where accounts share a mail address, the sign-in name that somebody types still means one of them.
+        let is_typed = matches!(naming, Naming::Address(_));
+        if let Some(at) = found.iter().position(|person| is_typed && person.upn.to_lowercase() == address) {
+            found = vec![found.swap_remove(at)];
+        }
         match (found.pop(), found.is_empty()) {
             (None, _) => Ok(Err(Reason::SubjectUnknown)),
             (Some(_), false) => Ok(Err(Reason::SubjectAmbiguous)),

@@ -5,7 +5,7 @@
 use crate::card::Card;
 use crate::desk::Desk;
 use crate::ids::{ChatUser, DeliveryId, RequestId};
-use crate::people::Naming;
+use crate::people::{Naming, Person};
 use crate::ports::PortError;
 use crate::request::{Request, Whom};
 use crate::words;
@@ -52,6 +52,11 @@ impl Desk {
             Ok(person) => person,
             Err(reason) => return Ok(words::not_for_you(&reason)),
         };
+        self.open_for(&me, sender).await
+    }
+
+    /// What is open for somebody whom the chat vouches for.
+    pub(super) async fn open_for(&self, me: &Person, sender: &ChatUser) -> Result<Card, PortError> {
         let to_decide = self.all_open(&Whom::Approver(me.id)).await?;
         let to_decide: Vec<Request> =
             to_decide.into_iter().filter(|request| request.waits_for(me.id)).collect();

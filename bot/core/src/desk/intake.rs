@@ -23,6 +23,8 @@ pub enum Answer {
     Open(Form),
     /// The form stays open: this has to be mended, in these words.
     Mend(Vec<(FieldName, String)>),
+    /// What [`Desk::show_home`] shows, instead of the version that is seen now.
+    Home(Option<String>),
     /// Nothing: what follows is seen where it happens.
     Nothing,
 }
@@ -38,7 +40,10 @@ impl Desk {
             Wish::Help => Ok(Answer::Say(words::help(&self.settings.command))),
             Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
             Wish::Ask(ask) => self.ask(delivery, sender, ask).await,
-            Wish::Form => Ok(Answer::Open(words::ask_form(self.policy.longest_lifetime()))),
+            Wish::Press { choice: Choice::Ask, .. } | Wish::Form => {
+                Ok(Answer::Open(words::ask_form(self.policy.longest_lifetime())))
+            }
+            Wish::Home { seen } => Ok(Answer::Home(seen)),
             Wish::Fill(filled) => self.fill(delivery, sender, &filled).await,
             Wish::Pending => {
                 let inquiry = Inquiry { sender, question: Question::Pending };
@@ -166,7 +171,7 @@ impl Desk {
     ) -> Result<Answer, Stopped> {
         let (value, number) = match choice {
             Choice::Pick => value.rsplit_once('.').ok_or(Refusal::NotAnApprover)?,
-            Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw => (value, ""),
+            Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw | Choice::Ask => (value, ""),
         };
         let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
         let stored = self.load(&id).await?;
@@ -177,6 +182,8 @@ impl Desk {
             Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await?,
             Choice::Pick => return self.pick(&id, delivery, by, number).await,
             Choice::Withdraw => self.change_for(&id, delivery, Event::Withdraw(by)).await?,
+            // It is about no request, and answered before.
+            Choice::Ask => return Err(Refusal::Moot.into()),
             Choice::ShowPin => {
                 return self.show_pin(&id, delivery, by, reply).await.map(|()| Answer::Nothing);
             }

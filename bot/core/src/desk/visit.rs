@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::desk::{Desk, Looked, Stopped};
 use crate::ids::{PersonId, RequestId};
+use crate::inbound::Ask;
 use crate::people::{Human, Naming, Person, one_line};
 use crate::policy::Rule;
 use crate::ports::{Opened, PortError, RequesterCap};
@@ -49,7 +50,8 @@ impl Desk {
         let Some(visits) = &self.settings.visits else { return Ok(Opened::TooMany) };
         let cap = RequesterCap { most: visits.per_subject, window: Duration::from_hours(24) };
         let id = RequestId::fresh(&*self.ports.entropy);
-        let change = Request::open(id, Asker::Visitor(matching), visit.subject, visit.reason, self.now());
+        let change =
+            Request::open(id, Asker::Visitor(matching), Ask::new(visit.subject, visit.reason), self.now());
         self.open(change, None, cap).await
     }
 

@@ -319,6 +319,7 @@ impl Reason {
         match self {
             Self::RequesterNotVouched(_) => "requester_not_vouched",
             Self::RequesterUnknown => "requester_unknown",
+            Self::RequesterAmbiguous => "requester_ambiguous",
             Self::SubjectNotVouched(_) => "subject_not_vouched",
             Self::SubjectUnknown => "subject_unknown",
             Self::SubjectAmbiguous => "subject_ambiguous",

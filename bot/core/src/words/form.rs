@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{LONGEST_REASON, SHORTEST_REASON, length};
-use crate::card::Card;
+use crate::card::{Card, Choice, Look};
 use crate::form::{Complaint, Field, FieldName, Form, Input, Pick, Purpose, lifetimes, pick};
 use crate::ids::TicketNumber;
 use crate::people::Naming;
@@ -85,6 +85,17 @@ pub fn complaint(complaint: Complaint) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Somebody's own page in the chat, with what is open for them.
+#[must_use]
+pub fn home(open: Card) -> Card {
+    open.text("This page is drawn anew whenever you open it.").button(
+        "Ask for a pass",
+        Choice::Ask,
+        "home",
+        Look::Primary,
+    )
 }
 
 /// A form did not open.

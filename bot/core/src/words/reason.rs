@@ -11,6 +11,11 @@ pub fn reason(reason: &Reason) -> String {
         Reason::RequesterUnknown => {
             "Your chat address belongs to no single enabled member of the directory. Ask your Entra administrator.".into()
         }
+        Reason::RequesterAmbiguous => {
+            "Several accounts in the directory have your chat address, so I cannot tell which of them you are. Ask your \
+             Entra administrator to leave it to one of them."
+                .into()
+        }
         Reason::SubjectNotVouched(why) => format!(
             "I cannot tell who that colleague is in the directory: {}. Ask again with their address.",
             not_vouched(*why)

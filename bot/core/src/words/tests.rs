@@ -160,6 +160,7 @@ fn reasons() {
     let reasons = [
         Reason::RequesterNotVouched(NotVouched::NotTrusted),
         Reason::RequesterUnknown,
+        Reason::RequesterAmbiguous,
         Reason::SubjectNotVouched(NotVouched::Guest),
         Reason::SubjectUnknown,
         Reason::SubjectAmbiguous,
@@ -183,6 +184,7 @@ fn reasons() {
     insta::assert_snapshot!(reasons.map(|why| reason(&why)).join("\n"), @r#"
     I cannot tell who you are in the directory: the configuration does not trust addresses from this chat.
     Your chat address belongs to no single enabled member of the directory. Ask your Entra administrator.
+    Several accounts in the directory have your chat address, so I cannot tell which of them you are. Ask your Entra administrator to leave it to one of them.
     I cannot tell who that colleague is in the directory: the chat account is a guest. Ask again with their address.
     Nobody in the directory has that address. Check the spelling and ask again.
     Several people in the directory have that address. Ask again with the user principal name.
@@ -191,7 +193,7 @@ fn reasons() {
     They hold an administrative role. Passes for administrators are not made here: go to your security team in person.
     No rule lets you ask for this colleague. Ask your help desk, or their manager, to do it.
     The rules changed since this was asked. Ask again.
-    The rule wants a ticket number in the reason of the form INC\d{7}. Ask again with it.
+    The rule wants a ticket number that looks like INC\d{7}. Ask again with it in the reason or in the form.
     Nobody can approve this: it would take the manager (Sam Agent). Nobody approves what they asked for or what is for them. Ask a colleague of the help desk to make the request, or your administrator to name another approver.
     Max Manager may not approve this any more. Ask again, so that somebody else decides.
     Entra has no contact on file for them that sms could reach, and I use no other. Have one registered in person, or ask your Entra administrator.
