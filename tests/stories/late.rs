@@ -81,7 +81,7 @@ async fn an_approver_who_does_not_decide_gets_the_card_again() -> anyhow::Result
     =====
     Pass for Jane Doe: approved by Mary Major
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN]
+    [Show PIN] [Withdraw approval]
     ");
     assert_snapshot!(seen_by(&world, &world.otto), @r"
     Pass for Jane Doe: approved by Mary Major
