@@ -152,7 +152,10 @@ async fn too_much_from_one_network_looks_the_same_and_is_not_taken_in() -> anyho
     ensure!(world.events("request.received")? == 2, "one too many was taken in");
     world.settle().await?;
     world.nobody_is_bothered()?;
-    let alarms = world.logged().matches("one address prefix asked as often as it may").count();
+    let logged = world.logged();
+    let is_alarm =
+        |line: &&str| line.contains("one address prefix asked as often") && line.contains("198.51.100.0");
+    let alarms = logged.lines().filter(is_alarm).count();
     ensure!(alarms == 1, "{alarms} lines in the log");
     asks("198.51.101.1", "three@contoso.com").await?;
     world.advance(Duration::from_hours(1)).await?;
@@ -189,6 +192,7 @@ async fn one_user_name_is_asked_for_so_often_a_day_however_it_is_spelled() -> an
         world.presses(&world.mary, "Deny").await?;
     }
     world.everybody_reads();
+    world.smtp.read(SECURITY);
     number_in(&world.visitor().asks_for(JANES_NAME, JANES_REASON).await?)?;
     world.settle().await?;
     world.nobody_is_bothered()?;
@@ -269,7 +273,8 @@ async fn approvers_of_a_visit_have_half_an_hour() -> anyhow::Result<()> {
     world.advance(Duration::from_mins(29)).await?;
     let value = world.value_of(&world.mary, &number)?;
     world.advance(Duration::from_mins(2)).await?;
-    ensure!(world.newest(&world.mary)?.contains("nobody decided in time"), "{}", world.newest(&world.mary)?);
+    let read = world.reads(&world.mary).join("\n");
+    ensure!(read.contains("nobody decided in time"), "{read}");
     let told = world.presses_with(&world.mary, "pick.1", &value).await?;
     ensure!(told.contains("This request is over"), "{told}");
     world.asks_as_jane().await?;
@@ -312,8 +317,10 @@ async fn a_wrong_number_ends_the_visit_and_security_hears_of_it() -> anyhow::Res
     let offered = world.numbers_on_card(&world.mary)?;
     let wrong = offered.iter().find(|other| **other != number).context("only one number")?;
     world.presses(&world.mary, wrong).await?;
-    let mail = world.smtp.read(SECURITY).pop().context("security was not told")?;
-    ensure!(mail.text.contains("Requester: a visitor of the web page, not verified"), "{}", mail.text);
+    let mails = world.smtp.read(SECURITY);
+    let of_it = mails.iter().find(|mail| mail.subject.contains("chose another number"));
+    let text = &of_it.context("security was not told")?.text;
+    ensure!(text.contains("Requester: a visitor of the web page, not verified"), "{text}");
     world.has_no_button(&world.mary)?;
     world.has_no_button(&world.otto)?;
     ensure!(world.twilio.unread().is_empty(), "a code was sent");
