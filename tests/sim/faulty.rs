@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tapdesk_adapters::ledgers::file::{Disk, FileLedger, Options, RealDisk, Segment};
+use tapdesk_core::delegation::Delegation;
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{
@@ -284,6 +285,16 @@ impl Store for FaultyStore {
 
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
         self.inner.anchor(ledger).await
+    }
+
+    async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
+        self.faults.meet("delegation".to_owned()).await?;
+        self.inner.delegation(of).await
+    }
+
+    async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
+        self.faults.meet("set_delegation".to_owned()).await?;
+        self.inner.set_delegation(of, delegation).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

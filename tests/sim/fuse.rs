@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};
 use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
+use tapdesk_core::delegation::Delegation;
 use tapdesk_core::form::Form;
 use tapdesk_core::ids::{
     ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
@@ -172,6 +173,14 @@ impl Store for Fused<dyn Store> {
 
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError> {
         self.port.anchor(ledger).await
+    }
+
+    async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
+        self.port.delegation(of).await
+    }
+
+    async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
+        self.fuse.effect("store.set_delegation", self.port.set_delegation(of, delegation)).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

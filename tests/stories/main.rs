@@ -10,6 +10,7 @@ mod claim;
 mod contacts;
 mod courier_trouble;
 mod decide_once;
+mod delegating;
 mod disconnect;
 mod door;
 mod ended;

@@ -4,7 +4,7 @@
 
 use jiff::civil::Date;
 
-use crate::inbound::{Ask, Unclear, Wish};
+use crate::inbound::{Ask, Delegating, Unclear, Wish};
 use crate::people::Naming;
 
 /// How a platform writes what people type.
@@ -49,9 +49,14 @@ fn ask(text: &str, spelling: &dyn Spelling) -> Result<Wish, Unclear> {
 }
 
 fn delegate(text: &str, spelling: &dyn Spelling) -> Result<Wish, Unclear> {
+    match text.to_lowercase().as_str() {
+        "" => return Ok(Wish::Delegate(Delegating::Show)),
+        "off" => return Ok(Wish::Delegate(Delegating::Off)),
+        _ => {}
+    }
     let (to, rest) = person(text, spelling)?;
     let (from, until) = days(rest).ok_or(Unclear::NoDates)?;
-    Ok(Wish::Delegate { to, from, until })
+    Ok(Wish::Delegate(Delegating::To { to, from, until }))
 }
 
 fn person_if_any(text: &str, spelling: &dyn Spelling) -> Result<Option<Naming>, Unclear> {
@@ -162,11 +167,17 @@ mod tests {
             "2026-12-20 to 2027-01-03",
             "2026-12-20 UNTIL 2027-01-03 ",
         ] {
-            let expected = Wish::Delegate { to: jane(), from, until };
+            let expected = Wish::Delegate(Delegating::To { to: jane(), from, until });
             assert_eq!(wish(&format!("delegate jane@contoso.com {days}")), expected, "{days}");
         }
-        let one_day = Wish::Delegate { to: jane(), from, until: from };
+        let one_day = Wish::Delegate(Delegating::To { to: jane(), from, until: from });
         assert_eq!(wish("delegate jane@contoso.com 2026-12-20"), one_day);
+    }
+
+    #[test]
+    fn a_delegation_is_shown_and_ended_by_a_word() {
+        assert_eq!(wish("delegate"), Wish::Delegate(Delegating::Show));
+        assert_eq!(wish(" Delegate  OFF "), Wish::Delegate(Delegating::Off));
     }
 
     #[test]
@@ -176,7 +187,6 @@ mod tests {
             ("jane@contoso.com lost it", Unclear::NoSuchCommand),
             ("for ", Unclear::NoPerson),
             ("revoke", Unclear::NoPerson),
-            ("delegate", Unclear::NoPerson),
             ("for jane lost it", Unclear::NotAPerson),
             ("status everything", Unclear::NotAPerson),
             ("for @jane lost it", Unclear::UnknownName),

@@ -7,6 +7,7 @@ mod after;
 mod approvers;
 mod claim;
 mod contacts;
+mod delegating;
 mod facts;
 mod home;
 mod inquiry;

@@ -61,14 +61,7 @@ pub enum Wish {
         of: Naming,
     },
     /// Somebody else decides for the sender for a while.
-    Delegate {
-        /// Who.
-        to: Naming,
-        /// The first day.
-        from: Date,
-        /// The last day, not before the first.
-        until: Date,
-    },
+    Delegate(Delegating),
     /// A command that names no one person; the text says what could not be read.
     Unclear(Unclear),
     /// A button was pressed.
@@ -99,6 +92,24 @@ impl Ask {
     pub fn new(subject: Naming, reason: String) -> Self {
         Self { subject, reason, ticket_number: None, lifetime: None }
     }
+}
+
+/// What an approver wants who lets somebody else decide for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delegating {
+    /// Does anybody decide for me?
+    Show,
+    /// Nobody is to decide for me any more.
+    Off,
+    /// Somebody is to decide for me.
+    To {
+        /// Who.
+        to: Naming,
+        /// The first day.
+        from: Date,
+        /// The last day, not before the first.
+        until: Date,
+    },
 }
 
 /// Why a command could not be understood.

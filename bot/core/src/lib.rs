@@ -5,6 +5,7 @@
 
 pub mod card;
 pub mod command;
+pub mod delegation;
 pub mod desk;
 pub mod evaluation;
 pub mod form;

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
+use crate::delegation::Delegation;
 use crate::form::Form;
 use crate::hours::Zone;
 use crate::ids::{
@@ -461,6 +462,10 @@ pub trait Store: Send + Sync {
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError>;
     /// The newest head of that ledger that a commit named.
     async fn anchor(&self, ledger: &LedgerName) -> Result<Head, PortError>;
+    /// Whom that person lets decide for them: the delegation that was set last, over or not.
+    async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError>;
+    /// Sets the person's delegation in place of any other, or takes it away.
+    async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError>;
     /// Whether issuing is locked down, and since when.
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError>;
     /// Locks issuing down since the given time, or lifts the lockdown.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::card::Card;
 use crate::inbound::Unclear;
-use crate::request::{Case, Ending, Goal, Past, Refusal, Request, State};
+use crate::request::{Approval, Case, Ending, Goal, Past, Refusal, Request, State};
 
 mod after;
 mod approval;
 mod asked;
+mod delegating;
 mod form;
 mod message;
 mod news;
@@ -25,6 +26,10 @@ mod visit;
 
 pub use self::approval::approval;
 pub use self::asked::older_copy;
+pub use self::delegating::{
+    delegate_no_more, delegate_without_chat, delegation, delegation_ended, no_approver, no_delegate,
+    no_delegation, one_delegation_at_a_time, unsuitable, you_are_delegate,
+};
 pub use self::form::{ask_form, complaint, form_not_opened, home};
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
@@ -217,10 +222,12 @@ fn subject_name(request: &Request) -> String {
 }
 
 fn by_whom(request: &Request) -> String {
-    let names: Vec<&str> = request
-        .grant()
-        .map(|grant| grant.approvals.iter().map(|approval| approval.by.name.as_str()).collect())
-        .unwrap_or_default();
+    let name = |approval: &Approval| match &approval.stands_for {
+        Some(delegator) => format!("{} for {}", approval.by.name, delegator.name),
+        None => approval.by.name.clone(),
+    };
+    let names: Vec<String> =
+        request.grant().map(|grant| grant.approvals.iter().map(name).collect()).unwrap_or_default();
     if names.is_empty() { String::new() } else { format!(" by {}", names.join(" and ")) }
 }
 

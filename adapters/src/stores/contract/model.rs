@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tapdesk_core::delegation::Delegation;
 use tapdesk_core::ids::{LedgerName, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
@@ -14,7 +15,7 @@ use tapdesk_core::request::{Request, Whom};
 use tapdesk_core::task::Task;
 
 use super::samples::{
-    account, at, awaiting, claimable, closed, code, delivery, head, id, person, received, worker,
+    account, at, awaiting, claimable, closed, code, delegation, delivery, head, id, person, received, worker,
 };
 
 /// Seconds that time moves on by, or several times that: no step falls on the end of a lease, of a window or of the
@@ -42,7 +43,7 @@ pub async fn agree(store: Arc<dyn Store>, steps: &[Step]) {
 
 async fn perform(store: &dyn Store, model: &mut Model, Step([verb, a, b, _]): Step, now: Timestamp) {
     let (n, m) = (u32::from(a) % REQUESTS, u32::from(b));
-    match verb % 8 {
+    match verb % 9 {
         0 => {
             let opening = change(received(n), m, now);
             let expected = model.open(&opening, now);
@@ -74,6 +75,11 @@ async fn perform(store: &dyn Store, model: &mut Model, Step([verb, a, b, _]): St
                 model.again(&leased, later);
             }
         }
+        8 => {
+            let delegation = (m % 3 != 0).then(|| delegation(n, m % 3));
+            store.set_delegation(person(n), delegation.clone()).await.unwrap();
+            model.delegations.insert(n, delegation);
+        }
         6 => assert_eq!(store.try_pin(&code(n), now).await.unwrap(), model.try_pin(n, now)),
         _ => {
             let before = now - Duration::from_secs(u64::from(b % 64));
@@ -84,6 +90,8 @@ async fn perform(store: &dyn Store, model: &mut Model, Step([verb, a, b, _]): St
 
 async fn compare(store: &dyn Store, model: &Model) {
     for n in 0..REQUESTS {
+        let kept = model.delegations.get(&n).cloned().flatten();
+        assert_eq!(store.delegation(person(n)).await.unwrap(), kept);
         assert_eq!(store.load(&id(n)).await.unwrap(), model.requests.get(&n).map(|kept| kept.stored.clone()));
         assert_eq!(store.find_code(&code(n)).await.unwrap().map(|_| n), model.holder(n).map(|_| n));
         for whom in [Whom::Subject(person(n)), Whom::Approver(person(n)), Whom::Requester(account(n))] {
@@ -163,6 +171,7 @@ struct Model {
     /// Every lease there ever was.
     leased: Vec<Leased>,
     anchor: Option<Head>,
+    delegations: BTreeMap<u32, Option<Delegation>>,
 }
 
 impl Model {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tapdesk_core::delegation::Delegation;
+use tapdesk_core::hours::Zone;
 use tapdesk_core::ids::{
     ChatName, ChatUser, DeliveryId, LedgerName, PersonId, PromptId, RequestId, RuleName, WorkerId,
 };
@@ -159,6 +161,14 @@ pub fn by_delivery(commit: Commit, n: u32) -> Commit {
 
 fn human(n: u32) -> Human {
     Human { id: person(n), name: format!("Person {n} Ünal"), upn: format!("p{n}@contoso.example") }
+}
+
+/// Somebody lets somebody else decide.
+#[must_use]
+pub fn delegation(of: u32, to: u32) -> Delegation {
+    let day = jiff::civil::date(2026, 12, 20);
+    let zone = Zone::utc();
+    Delegation { delegator: human(of), delegate: human(to), first_day: day, last_day: day, zone }
 }
 
 fn case(subject: u32, approver: u32) -> Case {

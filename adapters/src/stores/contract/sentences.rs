@@ -11,8 +11,8 @@ use tapdesk_core::ports::{
 use tapdesk_core::request::{Asker, Matching, Request, Whom};
 
 use super::samples::{
-    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, head, head_of, id, noticed,
-    person, received, token, with_task, worker,
+    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, delegation, head, head_of,
+    id, noticed, person, received, token, with_task, worker,
 };
 
 /// What a contract is checked on.
@@ -380,6 +380,26 @@ pub async fn each_ledger_has_its_own_anchor(store: Any) {
     assert_eq!(store.anchor(&one).await.unwrap(), head_of(&one, 9));
     assert_eq!(store.anchor(&other).await.unwrap(), head_of(&other, 2));
     assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(0));
+}
+
+/// Each delegator has one, whoever else delegates to the same person.
+pub async fn a_delegation_is_kept_until_it_is_replaced_or_taken_away(store: Any) {
+    let kept = |n: u32| {
+        let store = Arc::clone(&store);
+        async move { store.delegation(person(n)).await.unwrap() }
+    };
+    assert_eq!(kept(1).await, None);
+    store.set_delegation(person(1), Some(delegation(1, 9))).await.unwrap();
+    store.set_delegation(person(2), Some(delegation(2, 9))).await.unwrap();
+    assert_eq!(
+        (kept(1).await, kept(2).await, kept(9).await),
+        (Some(delegation(1, 9)), Some(delegation(2, 9)), None)
+    );
+    store.set_delegation(person(1), Some(delegation(1, 8))).await.unwrap();
+    assert_eq!(kept(1).await, Some(delegation(1, 8)));
+    store.set_delegation(person(1), None).await.unwrap();
+    store.set_delegation(person(1), None).await.unwrap();
+    assert_eq!((kept(1).await, kept(2).await), (None, Some(delegation(2, 9))));
 }
 
 /// On until it is lifted.

@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::backends::FileBackend;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend};
+use tapdesk_core::delegation::Delegation;
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, Try};
@@ -237,6 +238,19 @@ impl Store for Embedded {
             anchor.map_or_else(|| Ok(Head::empty(ledger)), |value| tables::decode(value.value().as_bytes()))
         })
         .await
+    }
+
+    async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
+        self.read(move |transaction| {
+            let meta = transaction.open_table(tables::META)?;
+            let kept = meta.get(verbs::delegation_key(of).as_str())?;
+            kept.map(|value| tables::decode(value.value().as_bytes())).transpose()
+        })
+        .await
+    }
+
+    async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
+        self.write(move |tables| verbs::set_delegation(tables, of, delegation.as_ref())).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

@@ -251,7 +251,7 @@ pub(super) fn request_id(text: &str) -> Result<RequestId, Fault> {
     text.parse().map_err(unreadable)
 }
 
-fn unwritable(cause: serde_json::Error) -> Fault {
+pub(super) fn unwritable(cause: serde_json::Error) -> Fault {
     Fault::Alone(PortError::fatal("a value cannot be written to the store").because(cause))
 }
 

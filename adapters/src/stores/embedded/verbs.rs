@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::ReadableTable;
-use tapdesk_core::ids::{LedgerName, RequestId, Version, WorkerId};
+use tapdesk_core::delegation::Delegation;
+use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, TRY_LEASE, TaskKey, Try,
@@ -139,6 +140,25 @@ pub(super) fn set_lockdown(tables: &mut Tables<'_>, since: Option<Timestamp>) ->
     match since {
         Some(since) => drop(meta.insert("lockdown", since.to_string().as_str())?),
         None => drop(meta.remove("lockdown")?),
+    }
+    Ok(())
+}
+
+/// Where a person's delegation is kept.
+pub(super) fn delegation_key(of: PersonId) -> String {
+    format!("delegation:{of}")
+}
+
+pub(super) fn set_delegation(
+    tables: &mut Tables<'_>,
+    of: PersonId,
+    delegation: Option<&Delegation>,
+) -> Result<(), Fault> {
+    let value = delegation.map(serde_json::to_string).transpose().map_err(super::tables::unwritable)?;
+    let meta = &mut tables.write().meta;
+    match value {
+        Some(value) => drop(meta.insert(delegation_key(of).as_str(), value.as_str())?),
+        None => drop(meta.remove(delegation_key(of).as_str())?),
     }
     Ok(())
 }

@@ -124,6 +124,12 @@ impl Keys {
         self.of_shard(Shard::of(&place.what), &format!("{}:{}", place.kind, place.what))
     }
 
+    /// Whom a person lets decide for them.
+    pub(super) fn delegation(&self, of: PersonId) -> String {
+        let name = sha256_hex(format!("delegation\0{of}").as_bytes());
+        self.of_shard(Shard::of(&name), &format!("delegation:{}", &name[..32]))
+    }
+
     /// What belongs to no shard: the layout's version and the lockdown.
     pub(super) fn global(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)

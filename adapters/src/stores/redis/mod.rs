@@ -26,6 +26,7 @@ use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use redis::RedisError;
+use tapdesk_core::delegation::Delegation;
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
@@ -325,6 +326,22 @@ impl Store for Redis {
             heads.iter().flatten().map(|head| serde_json::from_str(head)).collect();
         let newest = heads.map_err(fault::unreadable)?.into_iter().max_by_key(|head| head.seq);
         Ok(newest.unwrap_or_else(|| Head::empty(ledger.clone())))
+    }
+
+    async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
+        let kept: Option<String> = self.ask_redis(redis::cmd("GET").arg(self.keys.delegation(of))).await?;
+        kept.map(|kept| serde_json::from_str(&kept).map_err(fault::unreadable)).transpose()
+    }
+
+    async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
+        let key = self.keys.delegation(of);
+        match delegation {
+            Some(delegation) => {
+                let value = serde_json::to_string(&delegation).map_err(fault::unwritable)?;
+                self.ask_redis(redis::cmd("SET").arg(key).arg(value)).await
+            }
+            None => self.ask_redis(redis::cmd("DEL").arg(key)).await,
+        }
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

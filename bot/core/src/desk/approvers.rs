@@ -1,5 +1,7 @@
 //! Who may approve: whom is it asked of, who joins them later, and do approvals still stand at the claim?
 
+use std::collections::BTreeSet;
+
 use crate::desk::Desk;
 use crate::desk::facts::Looked;
 use crate::ids::{GroupId, PersonId, PromptId};
@@ -7,7 +9,7 @@ use crate::people::{Human, Person};
 use crate::policy::{AnyOf, Approver, Route, Rule, assign, assign_most};
 use crate::ports::{Chat, PortError};
 use crate::request::{
-    Approval, Asker, Candidate, Case, Escalation, Grant, Reason, Reminders, Request, Standing, State,
+    Approval, Asker, Candidate, Case, Escalation, Grant, Mandate, Reason, Reminders, Request, Standing, State,
 };
 
 /// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
@@ -88,7 +90,7 @@ impl Desk {
         let mut people = Vec::new();
         for approval in &grant.approvals {
             let not_entitled = Ok(Err(Reason::ApproverNotEntitled(approval.by.name.clone())));
-            let Some(person) = self.still_able(approval.by.id, involved).await? else { return not_entitled };
+            let Some(person) = self.still_gives(approval, involved).await? else { return not_entitled };
             let mut entitled = false;
             for (number, slot) in slots.iter_mut().enumerate() {
                 if self.is_entitled(&person, number, approval, &grant.case, rule, manager).await? {
@@ -102,6 +104,32 @@ impl Desk {
             people.push(person.id);
         }
         Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
+    }
+
+    /// Whose approval it is, if they and whoever gave it in their stead can still decide.
+    async fn still_gives(
+        &self,
+        approval: &Approval,
+        involved: [PersonId; 2],
+    ) -> Result<Option<Person>, PortError> {
+        let Some(person) = self.still_able(approval.by.id, involved).await? else { return Ok(None) };
+        match &approval.stands_for {
+            None => Ok(Some(person)),
+            Some(delegator) if self.may_stand_for(delegator.id, person.id).await? => {
+                self.still_able(delegator.id, involved).await
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Whether the delegator's delegation to that person is in force.
+    pub(super) async fn may_stand_for(
+        &self,
+        delegator: PersonId,
+        delegate: PersonId,
+    ) -> Result<bool, PortError> {
+        let kept = self.ports.store.delegation(delegator).await?;
+        Ok(kept.is_some_and(|kept| kept.lets(delegate, self.now())))
     }
 
     /// Whether the rule as it is now lets the person give the approval of that number: as one of the first, or as one of
@@ -132,38 +160,69 @@ impl Desk {
         Ok(person.filter(|person| can_decide(person, involved)))
     }
 
-    /// Whom `lists` mean, one per approval, as far as they can be asked.
+    /// Whom `lists` mean, one per approval, as far as they or their delegates can be asked.
     async fn find(
         &self,
         search: &Search<'_>,
         lists: &[Option<&AnyOf<Approver>>],
     ) -> Result<Found, PortError> {
-        let mut candidates: Vec<Candidate> = Vec::new();
-        let mut slots = Vec::new();
+        let mut meant: Vec<Vec<Person>> = Vec::new();
         for list in lists {
-            let alternatives = list.map_or(&[][..], |list| &list.0);
+            let people = self.meant(list.map_or(&[][..], |list| &list.0), search.manager).await?;
+            meant.push(people.into_iter().filter(|person| can_decide(person, search.involved)).collect());
+        }
+        // Whoever decides in their own right stands for nobody: one person would be counted as two.
+        let named: BTreeSet<PersonId> = meant.iter().flatten().map(|person| person.id).collect();
+        let mut asked: Vec<Candidate> = search.asked.to_vec();
+        let mut slots = Vec::new();
+        for people in meant {
             let mut slot: Vec<PersonId> = Vec::new();
-            for person in self.meant(alternatives, search.manager).await? {
+            for person in people {
                 if slot.len() >= MOST_ASKED {
                     break;
                 }
-                if !can_decide(&person, search.involved) || slot.contains(&person.id) {
-                    continue;
+                let is_asked = |asked: &[Candidate]| asked.iter().any(|one| one.gives() == person.id);
+                if !is_asked(&asked) {
+                    if asked.iter().all(|one| one.human.id != person.id) {
+                        asked.extend(self.candidate(&person, search, search.standing.clone()).await?);
+                    }
+                    asked.extend(self.delegate_for(&person, search, &named, &asked).await?);
                 }
-                let known = |candidate: &Candidate| candidate.human.id == person.id;
-                if !search.asked.iter().chain(&candidates).any(known) {
-                    let Some(candidate) = self.candidate(&person, search).await? else { continue };
-                    candidates.push(candidate);
+                if is_asked(&asked) && !slot.contains(&person.id) {
+                    slot.push(person.id);
                 }
-                slot.push(person.id);
             }
             slots.push(slot);
         }
-        Ok((slots, candidates))
+        Ok((slots, asked.split_off(search.asked.len())))
+    }
+
+    /// Who is asked in the person's stead, if they delegated and their delegate is nobody who is asked anyway.
+    async fn delegate_for(
+        &self,
+        person: &Person,
+        search: &Search<'_>,
+        named: &BTreeSet<PersonId>,
+        asked: &[Candidate],
+    ) -> Result<Option<Candidate>, PortError> {
+        let kept = self.ports.store.delegation(person.id).await?;
+        let Some(delegation) = kept.filter(|kept| kept.is_in_force(self.now())) else { return Ok(None) };
+        let id = delegation.delegate.id;
+        if named.contains(&id) || asked.iter().any(|one| one.human.id == id) {
+            return Ok(None);
+        }
+        let Some(delegate) = self.still_able(id, search.involved).await? else { return Ok(None) };
+        let mandate = Mandate { delegator: Human::from(person), last_day: delegation.last_day };
+        self.candidate(&delegate, search, Standing::Delegate(mandate)).await
     }
 
     /// The person as somebody to ask, unless no chat reaches them or they are asked enough as it is.
-    async fn candidate(&self, person: &Person, search: &Search<'_>) -> Result<Option<Candidate>, PortError> {
+    async fn candidate(
+        &self,
+        person: &Person,
+        search: &Search<'_>,
+        standing: Standing,
+    ) -> Result<Option<Candidate>, PortError> {
         let needs_modal = search.rule.pin.contains(&Route::Approver);
         let usable = |chat: &dyn Chat| !needs_modal || chat.abilities().private_modal;
         if self.has_enough_prompts(person.id, search.asker).await? {
@@ -175,7 +234,7 @@ impl Desk {
             account: account.user,
             zone: account.zone,
             prompt: PromptId::fresh(&*self.ports.entropy),
-            standing: search.standing.clone(),
+            standing,
             reminders: Reminders::default(),
         }))
     }
@@ -202,6 +261,19 @@ impl Desk {
         alternatives: &[Approver],
         manager: Option<&Person>,
     ) -> Result<bool, PortError> {
+        let by_name = alternatives.iter().any(|alternative| match *alternative {
+            Approver::Manager => manager.is_some_and(|manager| manager.id == person.id),
+            Approver::User(id) => id == person.id,
+            Approver::Group(_) => false,
+        });
+        Ok(by_name || self.is_in_a_group_of(person.id, alternatives).await?)
+    }
+
+    pub(super) async fn is_in_a_group_of(
+        &self,
+        person: PersonId,
+        alternatives: &[Approver],
+    ) -> Result<bool, PortError> {
         let groups: Vec<GroupId> = alternatives
             .iter()
             .filter_map(|alternative| match *alternative {
@@ -209,12 +281,7 @@ impl Desk {
                 Approver::Manager | Approver::User(_) => None,
             })
             .collect();
-        let by_name = alternatives.iter().any(|alternative| match *alternative {
-            Approver::Manager => manager.is_some_and(|manager| manager.id == person.id),
-            Approver::User(id) => id == person.id,
-            Approver::Group(_) => false,
-        });
-        Ok(by_name || !self.ports.directory.groups_among(person.id, &groups).await?.is_empty())
+        Ok(!self.ports.directory.groups_among(person, &groups).await?.is_empty())
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::card::Card;
 use crate::desk::Desk;
 use crate::ids::{ChatUser, DeliveryId, RequestId};
+use crate::inbound::Delegating;
 use crate::people::{Naming, Person};
 use crate::ports::PortError;
 use crate::request::{Request, Whom};
@@ -31,6 +32,8 @@ pub enum Question {
         /// What asks, so that it counts once.
         delivery: DeliveryId,
     },
+    /// Who decides for me, from when to when?
+    Delegate(Delegating),
 }
 
 impl Desk {
@@ -40,6 +43,7 @@ impl Desk {
         let answer = match question {
             Question::Pending => self.pending(&sender).await,
             Question::Revoke { of, delivery } => self.revoke_if_entitled(&delivery, &sender, &of).await,
+            Question::Delegate(what) => self.delegating(&sender, what).await,
         };
         answer.unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "an inquiry could not be answered");

@@ -52,9 +52,11 @@ impl Desk {
             Wish::Cancel { of } => self.cancel(&delivery, &sender, of.as_ref()).await,
             Wish::Resend { of } => self.resend(&delivery, &sender, of.as_ref()).await,
             Wish::Revoke { of } => self.revoke(delivery, sender, of).await,
-            Wish::Status { of: _ } | Wish::Delegate { to: _, from: _, until: _ } => {
-                Ok(Answer::Say(words::not_yet()))
+            Wish::Delegate(what) => {
+                let inquiry = Inquiry { sender, question: Question::Delegate(what) };
+                Ok(Answer::Later(words::looking(), Box::new(inquiry)))
             }
+            Wish::Status { of: _ } => Ok(Answer::Say(words::not_yet())),
             Wish::Press { choice, value } => {
                 match self.press(&delivery, &sender, choice, &value, &reply).await {
                     Ok(answer) => Ok(answer),
@@ -177,6 +179,7 @@ impl Desk {
         let stored = self.load(&id).await?;
         // Who may press is decided by the verified sender; the prompt only says which card it was.
         let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
+        self.still_stands_for(&stored, by).await?;
         match choice {
             Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await?,
             Choice::Deny => self.change_for(&id, delivery, Event::Deny(by)).await?,
@@ -189,6 +192,13 @@ impl Desk {
             }
         };
         Ok(Answer::Nothing)
+    }
+
+    /// Whether the person decides for themselves, or for somebody whose delegation is in force.
+    async fn still_stands_for(&self, stored: &Stored, by: PersonId) -> Result<(), Stopped> {
+        let candidate = stored.request.case().and_then(|case| case.candidate(by));
+        let Some(delegator) = candidate.and_then(Candidate::stands_for) else { return Ok(()) };
+        if self.may_stand_for(delegator.id, by).await? { Ok(()) } else { Err(Refusal::DelegationOver.into()) }
     }
 
     async fn pick(

@@ -50,6 +50,13 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
                 return withdrawable(card.text("You approved. It waits for somebody else now."), value);
             }
+            if let Some(given) = approvals.iter().find(|given| given.counts_for() == candidate.gives()) {
+                let card = card.text(format!(
+                    "{} gave the approval that was yours to give. It waits for somebody else now.",
+                    given.by.name
+                ));
+                return card.button("Deny", Choice::Deny, value, Look::Danger);
+            }
             let card = asked::delegated(card, case, candidate);
             let until = clock_time(*expires_at);
             let card = if request.requester.is_visitor() {

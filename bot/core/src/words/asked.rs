@@ -1,5 +1,6 @@
 //! What do people read about who is asked, why, and since when?
 
+use super::delegating::day;
 use super::{length, some_names, subject_name};
 use crate::card::Card;
 use crate::request::{Candidate, Case, Request, Standing, State};
@@ -11,11 +12,7 @@ pub(super) fn why(card: Card, case: &Case, candidate: &Candidate) -> Card {
         Standing::Named | Standing::Fallback => card,
         Standing::Delegate(mandate) => card.fact(
             "You decide for",
-            format!(
-                "{}, who delegated to you until {}",
-                mandate.delegator.name,
-                mandate.last_day.strftime("%-d %B %Y")
-            ),
+            format!("{}, who delegated to you until {}", mandate.delegator.name, day(mandate.last_day)),
         ),
     };
     match asked_as_well(case, candidate) {
