@@ -89,9 +89,9 @@ fn the_page_is_refused_where_its_limits_make_no_sense() {
     }
     let proxied = |trusted: &str| {
         let text = EXAMPLE.replacen(REQUESTER, "requester = \"self\"", 1);
-        let (head, tls) = text.split_once("[tls]").expect("the example has [tls]");
-        let rest = tls.split_once("[store]").expect("and [store] after it").1;
-        let text = format!("{head}behind_tls_proxy = true\n{trusted}\n[ask]\n[store]{rest}");
+        let (head, tls) = text.split_once("\n[tls]\n").expect("the example has [tls]");
+        let rest = tls.split_once("\n[store]\n").expect("and [store] after it").1;
+        let text = format!("{head}\nbehind_tls_proxy = true\n{trusted}\n[ask]\n[store]\n{rest}");
         Config::check("tapdesk.toml", &text)
             .err()
             .map_or_else(|| "can be used".to_owned(), |error| error.to_string())
@@ -111,7 +111,7 @@ fn what_must_not_be_is_refused_by_file_line_and_key() {
     check(
         "remind_after = \"15m\"",
         "remind_after = \"5h\"",
-        "[policy]",
+        "remind_after",
         "policy.remind_after",
         "no reminder",
     );
