@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, Twilio, TwilioConfig};
+use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, StatusReports, Twilio, TwilioConfig};
 use tapdesk_adapters::graph::{Graph, GraphConfig};
 use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
@@ -24,6 +24,7 @@ use tapdesk_core::ticket::{Malformed, Pepper, Pin, PinHash};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::ask::Asks;
 use crate::config::{self, Config, EmailTls, StoreKind};
@@ -60,6 +61,8 @@ pub struct Parts {
     pub chats: Vec<Arc<dyn Chat>>,
     /// At most one per route.
     pub couriers: Vec<Arc<dyn Courier>>,
+    /// What reads Twilio's reports of how far text messages came.
+    pub status_reports: Option<Arc<StatusReports>>,
     /// Durable state.
     pub store: Arc<dyn Store>,
     /// Redis, where it is the store: checked at the start, and heard for tasks that other replicas add.
@@ -123,6 +126,7 @@ impl Parts {
             chats: slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect(),
             slack,
             couriers: couriers(config, &http, &clock, &entropy)?,
+            status_reports: status_reports(config)?,
             store,
             redis,
             ledger: Arc::new(
@@ -181,6 +185,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     let site = Arc::new(Site {
         desk: Arc::clone(&desk),
         slack: parts.slack.clone(),
+        status_reports: parts.status_reports.clone(),
         clock: Arc::clone(&parts.clock),
         tracker: tracker.clone(),
         misses: crate::claim::misses(),
@@ -369,7 +374,7 @@ fn couriers(
 ) -> anyhow::Result<Vec<Arc<dyn Courier>>> {
     let mut couriers: Vec<Arc<dyn Courier>> = Vec::new();
     if let Some(section) = &config.courier.sms {
-        couriers.push(Arc::new(twilio(section, http, clock)?));
+        couriers.push(Arc::new(twilio(section, config, http, clock)?));
     }
     if let Some(section) = &config.courier.email {
         couriers.push(Arc::new(mail(section, config, clock, entropy)?));
@@ -377,7 +382,32 @@ fn couriers(
     Ok(couriers)
 }
 
-fn twilio(section: &config::Sms, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Twilio> {
+/// Reads what Twilio says became of text messages, where the account's token is known.
+fn status_reports(config: &Config) -> anyhow::Result<Option<Arc<StatusReports>>> {
+    let Some((section, url)) = config.courier.sms.as_ref().zip(status_url(config)?) else { return Ok(None) };
+    let token = config::secret(
+        "courier.sms.auth_token",
+        section.auth_token.as_ref(),
+        section.auth_token_file.as_ref(),
+    )?;
+    Ok(Some(Arc::new(StatusReports::new(url, section.account_sid.clone(), token))))
+}
+
+fn status_url(config: &Config) -> anyhow::Result<Option<Url>> {
+    let Some(sms) = &config.courier.sms else { return Ok(None) };
+    if sms.auth_token.is_none() && sms.auth_token_file.is_none() {
+        return Ok(None);
+    }
+    let path = server::TWILIO_STATUS.trim_start_matches('/');
+    config.public_url.join(path).map(Some).context("public_url")
+}
+
+fn twilio(
+    section: &config::Sms,
+    config: &Config,
+    http: &reqwest::Client,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Twilio> {
     let password =
         config::secret("courier.sms.password", section.password.as_ref(), section.password_file.as_ref())?;
     let from = match (&section.from, &section.messaging_service) {
@@ -385,15 +415,16 @@ fn twilio(section: &config::Sms, http: &reqwest::Client, clock: &Arc<dyn Clock>)
         (None, Some(service)) => Sender::MessagingService(service.clone()),
         (None, None) => anyhow::bail!("courier.sms: give either from or messaging_service"),
     };
-    let config = TwilioConfig {
+    let twilio = TwilioConfig {
         base_url: section.base_url.clone(),
         account_sid: section.account_sid.clone(),
         username: section.username.clone().unwrap_or_else(|| section.account_sid.clone()),
         password,
         from,
         discard_content: section.discard_content,
+        status_url: status_url(config)?,
     };
-    Twilio::new(config, http.clone(), Arc::clone(clock)).context("[courier.sms]")
+    Twilio::new(twilio, http.clone(), Arc::clone(clock)).context("[courier.sms]")
 }
 
 fn mail(

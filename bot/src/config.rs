@@ -230,6 +230,11 @@ pub struct Sms {
     pub password: Option<Secret>,
     /// The file that holds it.
     pub password_file: Option<PathBuf>,
+    /// The account's auth token, with which Twilio signs its reports of how far a message came; none are asked for
+    /// without it.
+    pub auth_token: Option<Secret>,
+    /// The file that holds it.
+    pub auth_token_file: Option<PathBuf>,
     /// The sender's number in E.164 …
     pub from: Option<String>,
     /// … or a messaging service, `MG…`.
@@ -472,6 +477,15 @@ impl Config {
             && sms.from.is_some() == sms.messaging_service.is_some()
         {
             fault("courier.sms", "give either from or messaging_service");
+        }
+        if let Some(sms) = &self.courier.sms
+            && sms.auth_token.is_some()
+            && sms.auth_token_file.is_some()
+        {
+            fault(
+                "courier.sms.auth_token",
+                "give either courier.sms.auth_token or courier.sms.auth_token_file",
+            );
         }
         if let Some(email) = &self.courier.email
             && email.tls == EmailTls::None

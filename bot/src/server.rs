@@ -22,6 +22,7 @@ use axum::routing::{MethodRouter, get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use metrics::{counter, gauge};
+use tapdesk_adapters::couriers::StatusReports;
 use tapdesk_adapters::slack::Slack;
 use tapdesk_core::desk::Desk;
 use tapdesk_core::evaluation::Mode;
@@ -44,6 +45,8 @@ pub struct Site {
     pub desk: Arc<Desk>,
     /// Slack, where it is configured.
     pub slack: Option<Arc<Slack>>,
+    /// What reads Twilio's reports, where its auth token is configured.
+    pub status_reports: Option<Arc<StatusReports>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Work that outlives its connection; shutdown waits for it.
@@ -57,6 +60,9 @@ pub struct Site {
     /// How long a request may take to bring its body.
     pub body_within: Duration,
 }
+
+/// Where Twilio reports how far a text message came.
+pub const TWILIO_STATUS: &str = "/twilio/status";
 
 /// One route of the public listener.
 pub struct Route {
@@ -101,6 +107,7 @@ pub fn routes() -> Vec<Route> {
         Route { page: &page::ASK, ..page(Method::GET, "/ask", 0, || get(ask::page)) },
         Route { page: &page::ASK, ..page(Method::POST, "/ask", 4 << 10, || post(ask::ask)) },
         hook("/slack/commands", 64 << 10, || post(webhooks::slack_command)),
+        hook(TWILIO_STATUS, 16 << 10, || post(webhooks::twilio_status)),
         hook("/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
         hook("/slack/events", 256 << 10, || post(webhooks::slack_event)),
     ]

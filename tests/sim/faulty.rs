@@ -17,7 +17,7 @@ use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, Try,
 };
-use tapdesk_core::request::Whom;
+use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -276,6 +276,11 @@ impl Store for FaultyStore {
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError> {
         self.faults.meet("open_requests".to_owned()).await?;
         self.inner.open_requests(whom).await
+    }
+
+    async fn requests_since(&self, party: &Party, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
+        self.faults.meet("requests_since".to_owned()).await?;
+        self.inner.requests_since(party, since).await
     }
 
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {

@@ -28,7 +28,7 @@ use tapdesk_core::ports::{
     Abilities, Account, Chat, Commit, CommitError, Courier, CreateError, Directory, Home, Leased, Ledger,
     Message, Opened, PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
 };
-use tapdesk_core::request::{MessageRef, Whom};
+use tapdesk_core::request::{MessageRef, Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 
 use crate::wire::lock;
@@ -165,6 +165,10 @@ impl Store for Fused<dyn Store> {
 
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError> {
         self.port.open_requests(whom).await
+    }
+
+    async fn requests_since(&self, party: &Party, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
+        self.port.requests_since(party, since).await
     }
 
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {

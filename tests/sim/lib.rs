@@ -18,6 +18,7 @@ pub mod memory;
 pub mod patience;
 pub mod people;
 pub mod process;
+pub mod receipts;
 pub mod redis;
 pub mod replicas;
 pub mod scene;

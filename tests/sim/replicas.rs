@@ -184,7 +184,7 @@ impl Replicas {
     /// What must hold when the story is over, whoever has read what.
     pub async fn finish(mut self) -> anyhow::Result<()> {
         self.stop().await?;
-        self.world.finish_unread().await
+        Box::pin(self.world.finish_unread()).await
     }
 }
 

@@ -245,6 +245,9 @@ fn parameters(headers: &HeaderMap, form: &Form) -> Result<(), Refusal> {
     if get("ValidityPeriod").is_some_and(|text| !is_period(text)) {
         return Err(bad(20001, "ValidityPeriod must be between 1 and 36000"));
     }
+    if get("StatusCallback").is_some_and(|url| !Url::parse(url).is_ok_and(|url| url.scheme() == "https")) {
+        return Err(bad(21609, "Invalid 'StatusCallback'"));
+    }
     one_of(form, "ContentRetention", &["retain", "discard"])?;
     one_of(form, "AddressRetention", &["retain", "obfuscate"])?;
     one_of(form, "RiskCheck", &["enable", "disable"])?;

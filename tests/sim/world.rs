@@ -35,8 +35,9 @@ use crate::wire::lock;
 
 /// The slash command of the simulated workspace.
 pub const COMMAND: &str = "/tap";
-const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
-pub(crate) const TWILIO_TOKEN: &str = "twilio-auth-token";
+pub(crate) const TWILIO_ACCOUNT: &str = "AC00000000000000000000000000000001";
+/// What Twilio signs its reports with.
+pub const TWILIO_TOKEN: &str = "twilio-auth-token";
 /// Where security reads its mail.
 pub const SECURITY: &str = "soc@contoso.com";
 
@@ -688,6 +689,7 @@ response_hosts = ["{hook_host}"]
 kind = "twilio"
 account_sid = "{TWILIO_ACCOUNT}"
 password = "{TWILIO_TOKEN}"
+auth_token = "{TWILIO_TOKEN}"
 from = "+15005550006"
 base_url = "{twilio_url}"
 

@@ -8,7 +8,9 @@ use reqwest::{Method, StatusCode};
 use tapdesk::server::{Route, routes};
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::forge::{Heard, Knock, SIGNATURE, TIMESTAMP};
-use tapdesk_tests::world::{Setting, World};
+use tapdesk_tests::receipts::{TWILIO_SIGNATURE, report_fields, signed_report};
+use tapdesk_tests::scene::JANES_PHONE;
+use tapdesk_tests::world::{Setting, TWILIO_TOKEN, World};
 
 /// A forgery and how it is answered.
 struct Forgery {
@@ -163,6 +165,67 @@ fn from_elsewhere(genuine: &Genuine) -> Vec<Forgery> {
     forgeries
 }
 
+/// Reports on a text message that are not Twilio's, or not on one of ours.
+fn misreported(world: &World, genuine: &Genuine) -> anyhow::Result<Vec<Forgery>> {
+    let knock = &genuine.knock;
+    let sms = world.newest_sms(JANES_PHONE)?;
+    let callback = sms.parameters["StatusCallback"].clone();
+    let fields = |status: &str| report_fields(&sms, status);
+    let good = knock.header(TWILIO_SIGNATURE);
+    let signed = |callback: &str, fields: &[(&str, String)]| signed_report(callback, TWILIO_TOKEN, fields);
+    let but = |name: &str, value: &str| {
+        let changed = fields("delivered").into_iter();
+        let changed = changed.map(|(key, old)| (key, if key == name { value.to_owned() } else { old }));
+        signed(&callback, &changed.collect::<Vec<_>>())
+    };
+    let without = |name: &str| {
+        let left: Vec<_> = fields("delivered").into_iter().filter(|(key, _)| *key != name).collect();
+        signed(&callback, &left)
+    };
+    let elsewhere = Knock { path: format!("{}0", knock.path), ..knock.clone() };
+    let bare = Knock { path: "/twilio/status".to_owned(), ..knock.clone() };
+    let mut forgeries = vec![
+        forgery("no headers", Knock { headers: Vec::new(), ..knock.clone() }, 401),
+        forgery("no signature", knock.without(TWILIO_SIGNATURE), 401),
+        forgery("an empty signature", knock.with(TWILIO_SIGNATURE, ""), 401),
+        forgery("two signatures", knock.and(TWILIO_SIGNATURE, &good), 401),
+        forgery("half a signature", knock.with(TWILIO_SIGNATURE, &good[..14]), 401),
+        forgery("a header that is no text", knock.with(TWILIO_SIGNATURE, b"\xff\xfe"), 401),
+        forgery("another token", signed_report(&callback, "another", &fields("delivered"))?, 401),
+        forgery("an empty token", signed_report(&callback, "", &fields("delivered"))?, 401),
+        forgery("another message's URL", elsewhere, 401),
+        forgery("no message in the URL", bare, 401),
+        forgery("an emptied body", knock.body(""), 401),
+        forgery("one more field", knock.body([&knock.body[..], b"&x=1"].concat()), 401),
+        forgery(
+            "another status than was signed",
+            Knock { headers: knock.headers.clone(), ..signed(&callback, &fields("failed"))? },
+            401,
+        ),
+        forgery("no UTF-8", knock.body(vec![b'T', b'o', b'=', 0xFF, 0xFE]), 401),
+        forgery("JSON", knock.with("content-type", "application/json"), 401),
+        forgery("no content type", knock.without("content-type"), 401),
+        forgery(
+            "another host's",
+            signed(&callback.replace("tap.contoso.com", "tap.example.com"), &fields("delivered"))?,
+            401,
+        ),
+        forgery("not over TLS", signed(&callback.replace("https:", "http:"), &fields("delivered"))?, 401),
+        forgery("another account", but("AccountSid", "AC00000000000000000000000000000002")?, 403),
+        forgery("no account", without("AccountSid")?, 400),
+        forgery("no status", without("MessageStatus")?, 400),
+        forgery("a status that there is not", but("MessageStatus", "eaten")?, 400),
+        forgery("a status in other letters", but("MessageStatus", "Delivered")?, 400),
+    ];
+    for url in [
+        "https://tap.contoso.com/twilio/status?message=req_1.1",
+        "https://tap.contoso.com/twilio/status?other=1",
+    ] {
+        forgeries.push(forgery(&format!("signed for {url}"), signed(url, &fields("delivered"))?, 400));
+    }
+    Ok(forgeries)
+}
+
 /// Wherever only one method is meant.
 fn other_methods(route: &Route, genuine: &Genuine) -> Vec<Forgery> {
     let others = [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::HEAD];
@@ -183,6 +246,11 @@ fn forgeries(world: &World, route: &Route, genuine: &Genuine) -> anyhow::Result<
         ("POST", "/slack/commands" | "/slack/interactions" | "/slack/events") => {
             let mut all = unsigned(world, genuine);
             all.extend(signed(world, genuine));
+            all.extend(other_methods(route, genuine));
+            all
+        }
+        ("POST", "/twilio/status") => {
+            let mut all = misreported(world, genuine)?;
             all.extend(other_methods(route, genuine));
             all
         }
@@ -240,6 +308,7 @@ struct GenuineOnes {
     command: Knock,
     press: Knock,
     visit: Knock,
+    report: Knock,
     code: String,
     pin: String,
 }
@@ -254,7 +323,9 @@ impl GenuineOnes {
         let press = world.lost_press(&world.mary, "Approve").await?;
         let command = world.lost_command(&world.ada, "for otto.oncall@contoso.com broke the phone").await?;
         let visit = world.lost_visit(&world.ada).await?;
-        Ok(Self { command: (&command).into(), press: (&press).into(), visit: (&visit).into(), code, pin })
+        let report = world.report_on(&world.newest_sms(JANES_PHONE)?, "delivered")?;
+        let [command, press, visit] = [&command, &press, &visit].map(Knock::from);
+        Ok(Self { command, press, visit, report, code, pin })
     }
 
     fn of(&self, route: &Route) -> Genuine {
@@ -269,6 +340,7 @@ impl GenuineOnes {
             "/slack/commands" => Genuine { knock: self.command.clone(), other: Some(self.press.clone()) },
             "/slack/interactions" => Genuine { knock: self.press.clone(), other: Some(self.command.clone()) },
             "/slack/events" => Genuine { knock: self.visit.clone(), other: Some(self.press.clone()) },
+            "/twilio/status" => Genuine { knock: self.report.clone(), other: None },
             "/c/claim" => page(format!(r#"{{"code":"{code}","pin":"{pin}","client":"{client}"}}"#)),
             "/ask" => {
                 page(r#"{"user":"otto.oncall@contoso.com","reason":"left the phone in a taxi"}"#.to_owned())
@@ -288,7 +360,7 @@ async fn every_route_refuses_every_forgery() -> anyhow::Result<()> {
     let count = |route: &str, result: &str| {
         world.counted(&format!("tapdesk_webhooks_total{{route=\"{route}\",result=\"{result}\"}}"))
     };
-    let hooks = ["/slack/commands", "/slack/interactions", "/slack/events"];
+    let hooks = ["/slack/commands", "/slack/interactions", "/slack/events", "/twilio/status"];
     let results = [(401, "not_verified"), (403, "not_ours"), (400, "malformed")];
     let counted_before = hooks.map(|hook| results.map(|(_, result)| count(hook, result)));
     for route in &routes() {
@@ -313,7 +385,7 @@ async fn every_route_refuses_every_forgery() -> anyhow::Result<()> {
         }
     }
     // What was forged was genuine but for one thing: as it is, it is taken.
-    for knock in [&genuine.press, &genuine.command, &genuine.visit] {
+    for knock in [&genuine.press, &genuine.command, &genuine.visit, &genuine.report] {
         let heard = world.knock(knock).await?;
         ensure!(heard.status == StatusCode::OK, "{}: {heard:?}", knock.path);
     }

@@ -127,7 +127,10 @@ impl Kept {
             };
             let to = Contact { source: ContactSource::OtherMails, kind, address: address.to_owned() };
             courier
-                .send(&to, &Message { subject: "News".into(), text: Revealed::new(text.to_owned()) })
+                .send(
+                    &to,
+                    &Message { subject: "News".into(), text: Revealed::new(text.to_owned()), mark: None },
+                )
                 .await?;
         }
         let now = world.hands.now();
@@ -212,7 +215,10 @@ fn secrets_print_nothing_of_themselves() -> anyhow::Result<()> {
         format!("{:?}", Client::parse("0123456789abcdef0123456789abcdef")?),
         format!("{:?}", ReportToken::parse("0123456789ABCDEFGHJKMNPQRS")?),
         format!("{:?}", tapdesk_adapters::secret::Secret::new("0123456789ABC".to_owned())),
-        format!("{:?}", Message { subject: "Your code".into(), text: Revealed::new("0123-4567".into()) }),
+        format!(
+            "{:?}",
+            Message { subject: "Your code".into(), text: Revealed::new("0123-4567".into()), mark: None }
+        ),
     ];
     for text in printed {
         assert!(!text.contains("0123"), "{text}");

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 pub use email::{Mail, MailConfig, MailTls};
+pub use sms::status::{NotTaken, Report, StatusReports};
 pub use sms::{Sender, Twilio, TwilioConfig};
 
 /// A configuration that would be unsafe or cannot work.

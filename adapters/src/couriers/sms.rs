@@ -19,6 +19,7 @@ use url::form_urlencoded::Serializer;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use self::status::status_url;
 use super::{Misconfigured, is_loopback, millis};
 use crate::http;
 use crate::secret::Secret;
@@ -41,6 +42,8 @@ pub struct TwilioConfig {
     pub from: Sender,
     /// Twilio keeps neither text nor number. Needs Message Redaction to be switched on in the account.
     pub discard_content: bool,
+    /// Where Twilio reports how far a message came, if it is to.
+    pub status_url: Option<Url>,
 }
 
 /// What messages come from.
@@ -100,8 +103,9 @@ impl Twilio {
     }
 
     /// The form, in one buffer that is large enough from the start, so that growing leaves no copies.
-    fn form(&self, to: &str, text: &str) -> String {
-        let buffer = String::with_capacity(512 + 3 * (to.len() + text.len()));
+    fn form(&self, to: &str, message: &Message) -> String {
+        let text = message.text.as_str();
+        let buffer = String::with_capacity(1024 + 3 * (to.len() + text.len()));
         let mut form = Serializer::new(buffer);
         form.append_pair("To", to);
         match &self.config.from {
@@ -111,6 +115,9 @@ impl Twilio {
         form.append_pair("Body", text).append_pair("ValidityPeriod", VALIDITY_SECONDS);
         if self.config.discard_content {
             form.append_pair("ContentRetention", "discard").append_pair("AddressRetention", "obfuscate");
+        }
+        if let (Some(url), Some(mark)) = (&self.config.status_url, &message.mark) {
+            form.append_pair("StatusCallback", status_url(url, mark).as_str());
         }
         form.finish()
     }
@@ -158,7 +165,7 @@ impl Courier for Twilio {
             ));
         }
         let start = Instant::now();
-        let response = self.post(self.form(&to.address, message.text.as_str())).await?;
+        let response = self.post(self.form(&to.address, message)).await?;
         let answer = self.read(response).await?;
         tracing::info!(
             http.status = answer.status.as_u16(),
@@ -293,5 +300,6 @@ fn travels_safely(base: &Url) -> bool {
     }
 }
 
+pub(super) mod status;
 #[cfg(test)]
 mod tests;

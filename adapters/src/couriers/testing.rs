@@ -51,7 +51,7 @@ pub(super) fn mailbox(address: &str) -> Contact {
 }
 
 pub(super) fn message(subject: &str) -> Message {
-    Message { subject: subject.to_owned(), text: Revealed::new(TEXT.to_owned()) }
+    Message { subject: subject.to_owned(), text: Revealed::new(TEXT.to_owned()), mark: None }
 }
 
 /// What an error says, everything in it: the place to look for leaks.

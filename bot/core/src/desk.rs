@@ -13,6 +13,7 @@ mod home;
 mod inquiry;
 mod intake;
 mod notify;
+mod receipt;
 mod undo;
 mod visit;
 mod work;

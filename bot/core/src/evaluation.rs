@@ -219,6 +219,7 @@ impl Courier for Evaluating<dyn Courier> {
         let marked = Message {
             subject: format!("{} {}", words::EVALUATION, message.subject),
             text: Revealed::new(format!("{} {}", words::EVALUATION, message.text.as_str())),
+            mark: message.mark.clone(),
         };
         self.0.send(to, &marked).await
     }

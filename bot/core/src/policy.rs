@@ -235,6 +235,13 @@ impl Policy {
         groups.into_iter().collect()
     }
 
+    /// Every group whose members may ask under some rule.
+    #[must_use]
+    pub fn groups_that_ask(&self) -> Vec<GroupId> {
+        let groups: BTreeSet<GroupId> = self.rules.iter().flat_map(Rule::groups_that_ask).collect();
+        groups.into_iter().collect()
+    }
+
     /// How long approvers have until they are reminded, if they are.
     #[must_use]
     pub fn reminds_after(&self) -> Option<Duration> {
@@ -289,17 +296,28 @@ impl Rule {
         requester && subject
     }
 
-    /// Groups that members are needed of to match requester and subject.
-    fn matched_groups(&self) -> impl Iterator<Item = GroupId> + '_ {
-        let requester = self.requester.0.iter().filter_map(|selector| match *selector {
+    /// The groups of the rule that the requester is in.
+    #[must_use]
+    pub fn requester_groups(&self, who: &Circumstances) -> Vec<GroupId> {
+        let is_theirs = |group: &GroupId| who.requester_groups.contains(group);
+        self.groups_that_ask().filter(is_theirs).collect()
+    }
+
+    /// Groups whose members may ask.
+    fn groups_that_ask(&self) -> impl Iterator<Item = GroupId> + '_ {
+        self.requester.0.iter().filter_map(|selector| match *selector {
             Requester::Group(group) => Some(group),
             Requester::Subject | Requester::ManagerOfSubject | Requester::User(_) | Requester::Anyone => None,
-        });
+        })
+    }
+
+    /// Groups that members are needed of to match requester and subject.
+    fn matched_groups(&self) -> impl Iterator<Item = GroupId> + '_ {
         let subject = self.subject.0.iter().filter_map(|selector| match *selector {
             Subject::Group(group) => Some(group),
             Subject::Anyone | Subject::User(_) => None,
         });
-        requester.chain(subject)
+        self.groups_that_ask().chain(subject)
     }
 
     /// The ticket number of a request: the one that was given by itself, or the first word of the reason that is one.

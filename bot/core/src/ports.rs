@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,14 +17,15 @@ use crate::delegation::Delegation;
 use crate::form::Form;
 use crate::hours::Zone;
 use crate::ids::{
-    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
+    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, NotAnId, PassId, PersonId, RequestId, Version,
+    WorkerId,
 };
 use crate::ledger::{Head, Record};
 use crate::method::Method;
 use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
-use crate::request::{MessageRef, Request, Whom};
+use crate::request::{MessageRef, Party, Request, Whom};
 use crate::task::{NewTask, Task};
 use crate::ticket::{CodeHash, Malformed, Pin, PinHash, Revealed};
 
@@ -293,6 +296,33 @@ pub struct Message {
     pub subject: String,
     /// The text.
     pub text: Revealed,
+    /// What the provider may say of it later, where its courier can ask for that.
+    pub mark: Option<Mark>,
+}
+
+/// Names a message with a code to whoever reports how far it came; tells a provider nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The request.
+    pub request: RequestId,
+    /// Which of its codes.
+    pub generation: u32,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.request, self.generation)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let (request, generation) = text.split_once('.').unwrap_or_default();
+        let generation = generation.parse().unwrap_or_default();
+        Ok(Self { request: request.parse()?, generation })
+    }
 }
 
 /// What a courier got for a message: its provider's id, for the ledger.
@@ -458,6 +488,8 @@ pub trait Store: Send + Sync {
     async fn find_report(&self, token: &crate::ticket::TokenHash) -> Result<Option<RequestId>, PortError>;
     /// The open requests of somebody.
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError>;
+    /// The requests of somebody that were received since `since`, closed ones included; the oldest first.
+    async fn requests_since(&self, party: &Party, since: Timestamp) -> Result<Vec<RequestId>, PortError>;
     /// The requests whose tickets were opened for the subject since `since`, closed ones too, the oldest first.
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError>;
     /// The newest head of that ledger that a commit named.

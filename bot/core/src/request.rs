@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hours::{QuietHours, Zone};
-use crate::ids::{ChatUser, PassId, PersonId, PromptId, RequestId, RuleName, TicketNumber, Version};
+use crate::ids::{ChatUser, GroupId, PassId, PersonId, PromptId, RequestId, RuleName, TicketNumber, Version};
 use crate::ledger::Footing;
 use crate::method::MethodKind;
 use crate::pass::{PassMeta, PassWish};
@@ -280,6 +280,8 @@ pub struct Case {
     pub rule: RuleName,
     /// The ticket number, wherever the rule found it.
     pub ticket_number: Option<TicketNumber>,
+    /// The groups as one of whose members the requester matched it.
+    pub colleagues: Vec<GroupId>,
     /// Per approval, who may give it: neither requester nor subject.
     pub slots: Vec<Vec<PersonId>>,
     /// Everybody who is asked.
@@ -459,6 +461,30 @@ pub struct CodeHalf {
     pub route: Route,
     /// Whether a courier accepted it.
     pub sent: bool,
+    /// What was heard of its message.
+    pub delivery: Option<Delivery>,
+}
+
+/// How far a message came, and when that was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// How far.
+    pub progress: Progress,
+    /// When it was heard.
+    pub at: Timestamp,
+}
+
+/// How far a message came. Reports come in any order; a greater one says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Progress {
+    /// The courier's provider took it.
+    Accepted,
+    /// The provider sent it on.
+    Sent,
+    /// It did not arrive. Some that are given up on arrive all the same.
+    Failed,
+    /// It arrived.
+    Delivered,
 }
 
 /// The PIN in force.
@@ -572,4 +598,15 @@ pub enum Whom {
     Requester(ChatUser),
     /// Who is asked to decide.
     Approver(PersonId),
+    /// The members of a group as one of whom the requester asked: whoever takes over their shift.
+    Colleagues(GroupId),
+}
+
+/// Whose requests are found from when they were received until they are forgotten, closed ones included.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Party {
+    /// The subject.
+    Subject(PersonId),
+    /// Who asked.
+    Requester(ChatUser),
 }

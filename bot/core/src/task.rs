@@ -111,6 +111,8 @@ pub enum News {
     Lapsed,
     /// The code is on its way; the PIN is the next step.
     CodeSent,
+    /// The message with the code did not arrive.
+    CodeNotDelivered,
     /// Five wrong PINs.
     Locked,
     /// The pass was made and the claim page said that it was shown.

@@ -24,7 +24,7 @@ mod tests;
 mod undo;
 mod visit;
 
-pub use self::approval::approval;
+pub use self::approval::{approval, approvals};
 pub use self::asked::older_copy;
 pub use self::delegating::{
     delegate_no_more, delegate_without_chat, delegation, delegation_ended, no_approver, no_delegate,
@@ -34,7 +34,7 @@ pub use self::form::{ask_form, complaint, form_not_opened, home};
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
-pub use self::status::{looking, not_for_you, not_looked_up, pending};
+pub use self::status::{looking, not_for_you, not_looked_up, nothing_to_see, own_status, pending, status_of};
 pub use self::suspicion::mismatched;
 pub use self::undo::{
     cancelled, nobody_to_revoke, not_cancelled, not_resent, not_revoked, nothing_open, nothing_to_revoke,
@@ -92,12 +92,6 @@ pub fn unclear(unclear: Unclear, command: &str) -> Card {
         }
     };
     Card::line(format!("{title}.")).text(format!("Write: {command} for @colleague REASON, or {command} help"))
-}
-
-/// The answer to a command that nobody performs.
-#[must_use]
-pub fn not_yet() -> Card {
-    Card::line("I cannot do that yet; nothing was done.")
 }
 
 /// The reason is too short or too long.
@@ -234,6 +228,10 @@ fn by_whom(request: &Request) -> String {
 fn code_destination(case: &Case) -> String {
     let found = case.terms.code_routes.iter().find_map(|route| case.contact(*route).map(|c| (route, c)));
     found.map_or_else(|| "nobody".to_owned(), |(route, contact)| format!("{} ({route})", contact.masked))
+}
+
+fn clock_time(at: jiff::Timestamp) -> String {
+    at.strftime("%H:%M UTC").to_string()
 }
 
 fn length(duration: Duration) -> String {

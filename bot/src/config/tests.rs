@@ -49,6 +49,13 @@ fn what_is_not_a_configuration_is_named_by_file_line_and_key() {
     );
     check(REQUESTER, "requester = \"grp:1\"", "grp:1", "requester", "grp:1");
     check("kind = \"embedded\"", "kind = \"papyrus\"", "papyrus", "store.kind", "papyrus");
+    check(
+        "# auth_token_file = ",
+        "auth_token = \"t\"\nauth_token_file = ",
+        "auth_token = ",
+        "courier.sms.auth_token",
+        "give either",
+    );
     check("# group = \"0", "group = \"soc\" #", "group = \"soc\"", "security.group", "UUID");
     check("[ledger]", "[ledger", "[ledger", "the file", "");
 }

@@ -5,6 +5,8 @@ use super::super::testing::{
 };
 use super::*;
 use crate::http::Limits;
+use tapdesk_core::ports::Mark;
+use tapdesk_core::ticket::Revealed;
 
 const NUMBER: &str = "+491701234512";
 const SID: &str = "SMaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -17,6 +19,7 @@ fn config(base_url: &str) -> TwilioConfig {
         password: Secret::new("canary-9b1d".to_owned()),
         from: Sender::Number("+4915550000".to_owned()),
         discard_content: true,
+        status_url: None,
     }
 }
 
@@ -87,15 +90,43 @@ fn a_messaging_service_and_kept_content_change_the_form() {
     let from = Sender::MessagingService("MG1".to_owned());
     let config = TwilioConfig { from, discard_content: false, ..config(TwilioConfig::BASE_URL) };
     let courier = courier(config, Duration::from_secs(1));
-    assert_eq!(courier.form("+4917", "hi"), "To=%2B4917&MessagingServiceSid=MG1&Body=hi&ValidityPeriod=600");
+    assert_eq!(
+        courier.form("+4917", &text("hi")),
+        "To=%2B4917&MessagingServiceSid=MG1&Body=hi&ValidityPeriod=600"
+    );
+}
+
+fn text(text: &str) -> Message {
+    Message { text: Revealed::new(text.to_owned()), ..message("unused") }
+}
+
+fn with_reports() -> TwilioConfig {
+    let status_url = Some("https://tap.example.com/twilio/status".parse().unwrap());
+    TwilioConfig { status_url, ..config(TwilioConfig::BASE_URL) }
+}
+
+#[test]
+fn reports_are_asked_for_where_there_is_a_place_and_a_mark_for_them() {
+    let mark = Mark { request: "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap(), generation: 3 };
+    let marked = Message { mark: Some(mark), ..text("hi") };
+    let asked = "&StatusCallback=https%3A%2F%2Ftap.example.com%2Ftwilio%2Fstatus%3Fmessage%3D\
+                 req_0123456789ABCDEFGHJKMNPQRS.3";
+    for (config, message, is_asked) in [
+        (with_reports(), &marked, true),
+        (with_reports(), &text("hi"), false),
+        (config(TwilioConfig::BASE_URL), &marked, false),
+    ] {
+        let form = courier(config, Duration::from_secs(1)).form("+4917", message);
+        assert_eq!(form.ends_with(asked), is_asked, "{form}");
+    }
 }
 
 #[test]
 fn the_form_never_outgrows_its_buffer() {
-    let courier = courier(config(TwilioConfig::BASE_URL), Duration::from_secs(1));
-    let text = "ü\u{1F511}%&".repeat(200);
-    let form = courier.form(NUMBER, &text);
-    assert_eq!(form.capacity(), 512 + 3 * (NUMBER.len() + text.len()));
+    let mark = Mark { request: "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap(), generation: 3 };
+    let message = Message { mark: Some(mark), ..text(&"ü\u{1F511}%&".repeat(200)) };
+    let form = courier(with_reports(), Duration::from_secs(1)).form(NUMBER, &message);
+    assert_eq!(form.capacity(), 1024 + 3 * (NUMBER.len() + message.text.as_str().len()));
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ macro_rules! store_contract {
             a_task_that_was_given_back_comes_when_it_said,
             the_next_due_time_counts_leases_too,
             tickets_are_found_per_subject_and_time,
+            closed_requests_are_found_by_their_people_too,
             the_anchor_never_moves_backwards,
             each_ledger_has_its_own_anchor,
             a_delegation_is_kept_until_it_is_replaced_or_taken_away,

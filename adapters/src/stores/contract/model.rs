@@ -11,11 +11,12 @@ use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, Stored, TRY_LEASE, TaskKey, Try,
 };
-use tapdesk_core::request::{Request, Whom};
+use tapdesk_core::request::{Party, Request, Whom};
 use tapdesk_core::task::Task;
 
 use super::samples::{
-    account, at, awaiting, claimable, closed, code, delegation, delivery, head, id, person, received, worker,
+    account, at, awaiting, claimable, closed, code, delegation, delivery, group, head, id, person, received,
+    worker,
 };
 
 /// Seconds that time moves on by, or several times that: no step falls on the end of a lease, of a window or of the
@@ -94,10 +95,22 @@ async fn compare(store: &dyn Store, model: &Model) {
         assert_eq!(store.delegation(person(n)).await.unwrap(), kept);
         assert_eq!(store.load(&id(n)).await.unwrap(), model.requests.get(&n).map(|kept| kept.stored.clone()));
         assert_eq!(store.find_code(&code(n)).await.unwrap().map(|_| n), model.holder(n).map(|_| n));
-        for whom in [Whom::Subject(person(n)), Whom::Approver(person(n)), Whom::Requester(account(n))] {
+        for whom in [
+            Whom::Subject(person(n)),
+            Whom::Approver(person(n)),
+            Whom::Requester(account(n)),
+            Whom::Colleagues(group(n)),
+        ] {
             let mut found = store.open_requests(&whom).await.unwrap();
             found.sort();
             assert_eq!(found, model.open_requests(&whom), "{whom:?}");
+        }
+        for party in [Party::Subject(person(n)), Party::Requester(account(n))] {
+            for since in [at(0), at(1)] {
+                let mut found = store.requests_since(&party, since).await.unwrap();
+                found.sort();
+                assert_eq!(found, model.requests_since(&party, since), "{party:?}");
+            }
         }
         let is_since = |request: &&Request| {
             request.ticket_opened().is_some_and(|(subject, opened)| subject == person(n) && opened >= at(50))
@@ -307,6 +320,13 @@ impl Model {
     fn open_requests(&self, whom: &Whom) -> Vec<tapdesk_core::ids::RequestId> {
         let requests = self.requests.values().map(|kept| &kept.stored.request);
         requests.filter(|request| request.whom().contains(whom)).map(|request| request.id.clone()).collect()
+    }
+
+    fn requests_since(&self, party: &Party, since: Timestamp) -> Vec<tapdesk_core::ids::RequestId> {
+        let requests = self.requests.values().map(|kept| &kept.stored.request);
+        let theirs =
+            requests.filter(|request| request.parties().contains(party) && request.received_at >= since);
+        theirs.map(|request| request.id.clone()).collect()
     }
 
     fn forget(&mut self, before: Timestamp) -> u64 {

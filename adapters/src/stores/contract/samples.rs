@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tapdesk_core::delegation::Delegation;
 use tapdesk_core::hours::Zone;
 use tapdesk_core::ids::{
-    ChatName, ChatUser, DeliveryId, LedgerName, PersonId, PromptId, RequestId, RuleName, WorkerId,
+    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, PersonId, PromptId, RequestId, RuleName, WorkerId,
 };
 use tapdesk_core::ledger::{Footing, Head};
 use tapdesk_core::pass::PassWish;
@@ -43,6 +43,12 @@ pub fn id(n: u32) -> RequestId {
 #[must_use]
 pub fn person(n: u32) -> PersonId {
     PersonId(Uuid::from_u128(u128::from(n)))
+}
+
+/// The `n`th group.
+#[must_use]
+pub fn group(n: u32) -> GroupId {
+    GroupId(Uuid::from_u128(u128::from(n)))
 }
 
 /// The `n`th chat account.
@@ -178,6 +184,7 @@ fn case(subject: u32, approver: u32) -> Case {
         manager: Some(human(approver)),
         rule: RuleName::from("helpdesk for staff"),
         ticket_number: None,
+        colleagues: vec![group(approver)],
         slots: vec![vec![person(approver)]],
         approvers: vec![Candidate {
             human: human(approver),
@@ -214,7 +221,7 @@ fn terms() -> Terms {
 }
 
 fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
-    let half = CodeHalf { hash: code(of_code), route: Route::Sms, sent: true };
+    let half = CodeHalf { hash: code(of_code), route: Route::Sms, sent: true, delivery: None };
     Grant {
         case: case(subject, 2),
         approvals: vec![Approval { by: human(2), stands_for: None, at: opened }],

@@ -8,11 +8,11 @@ use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
-use tapdesk_core::request::{Asker, Matching, Request, Whom};
+use tapdesk_core::request::{Asker, Matching, Party, Request, Whom};
 
 use super::samples::{
-    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, delegation, head, head_of,
-    id, noticed, person, received, token, with_task, worker,
+    NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, delegation, group, head,
+    head_of, id, noticed, person, received, token, with_task, worker,
 };
 
 /// What a contract is checked on.
@@ -172,6 +172,8 @@ pub async fn people_find_their_open_requests_and_no_others(store: Any) {
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), [id(1)]);
     assert_eq!(store.open_requests(&Whom::Approver(person(3))).await.unwrap(), [id(1)]);
     assert_eq!(store.open_requests(&Whom::Subject(person(3))).await.unwrap(), []);
+    assert_eq!(store.open_requests(&Whom::Colleagues(group(3))).await.unwrap(), [id(1)]);
+    assert_eq!(store.open_requests(&Whom::Colleagues(group(1))).await.unwrap(), []);
 
     store.commit(Version(2), commit(claimable(1, 10, 5, at(1)))).await.unwrap();
     assert_eq!(store.open_requests(&Whom::Approver(person(3))).await.unwrap(), []);
@@ -179,6 +181,7 @@ pub async fn people_find_their_open_requests_and_no_others(store: Any) {
     store.commit(Version(3), commit(closed(&claimable(1, 10, 5, at(1)), at(2)))).await.unwrap();
     assert_eq!(store.open_requests(&Whom::Subject(person(10))).await.unwrap(), []);
     assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), []);
+    assert_eq!(store.open_requests(&Whom::Colleagues(group(2))).await.unwrap(), []);
 }
 
 /// Only the newest code opens anything.
@@ -343,6 +346,22 @@ pub async fn the_next_due_time_counts_leases_too(store: Any) {
     assert!(next.is_some_and(|next| (at(70)..at(71)).contains(&next)), "{next:?}");
 }
 
+/// What became of a request can be asked for as long as it is kept.
+pub async fn closed_requests_are_found_by_their_people_too(store: Any) {
+    for n in 1..=3 {
+        open(&store, commit(Request { received_at: at(i64::from(n)), ..received(n) })).await;
+    }
+    let aged = |n: u32, request: Request| Request { received_at: at(i64::from(n)), ..request };
+    store.commit(Version::FIRST, commit(aged(1, closed(&awaiting(1, 10, 3), at(50))))).await.unwrap();
+    store.commit(Version::FIRST, commit(aged(2, awaiting(2, 10, 3)))).await.unwrap();
+    let (subject, requester) = (Party::Subject(person(10)), Party::Requester(account(1)));
+    for (since, expected) in [(0, vec![id(1), id(2)]), (2, vec![id(2)]), (3, vec![])] {
+        assert_eq!(store.requests_since(&subject, at(since)).await.unwrap(), expected, "{since}");
+    }
+    assert_eq!(store.requests_since(&requester, at(1)).await.unwrap(), [id(1), id(2), id(3)]);
+    assert_eq!(store.requests_since(&Party::Requester(account(2)), at(0)).await.unwrap(), []);
+}
+
 /// A request counts once, whatever its codes, and is found after it closed.
 pub async fn tickets_are_found_per_subject_and_time(store: Any) {
     for (n, opened) in [(1, 100), (2, 200)] {
@@ -424,6 +443,8 @@ pub async fn closed_requests_are_forgotten_with_everything_that_finds_them(store
     assert_eq!(store.find_code(&code(1)).await.unwrap(), None);
     assert_eq!(store.find_report(&token(1)).await.unwrap(), None);
     assert_eq!(store.tickets_since(person(11), at(0)).await.unwrap(), []);
+    assert_eq!(store.requests_since(&Party::Subject(person(11)), at(0)).await.unwrap(), []);
+    assert_eq!(store.requests_since(&Party::Requester(account(1)), at(0)).await.unwrap().len(), 2);
     assert_eq!(open(&store, by_delivery(commit(received(4)), 1)).await, Opened::New);
     assert_eq!(open(&store, by_delivery(commit(received(5)), 2)).await, Opened::Seen(id(2)));
     assert!(store.load(&id(3)).await.unwrap().is_some());

@@ -24,7 +24,7 @@ use tapdesk_core::delegation::Delegation;
 use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, Try};
-use tapdesk_core::request::Whom;
+use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 use tokio::sync::mpsc;
 
@@ -200,7 +200,7 @@ impl Store for Embedded {
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError> {
         let whom = whom.clone();
         self.read(move |transaction| {
-            let whom = tables::whom_key(&whom)?;
+            let whom = tables::whose_key(&whom)?;
             let mut found = Vec::new();
             for row in transaction.open_table(tables::OPEN_BY)?.range((whom.as_str(), "")..)? {
                 let (key, _) = row?;
@@ -209,6 +209,21 @@ impl Store for Embedded {
                     break;
                 }
                 found.push(tables::request_id(id)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn requests_since(&self, party: &Party, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
+        let party = party.clone();
+        self.read(move |transaction| {
+            let (party, since) = (tables::whose_key(&party)?, since.as_nanosecond());
+            let history = transaction.open_table(tables::HISTORY)?;
+            let mut found = Vec::new();
+            for row in history.range((party.as_str(), since, "")..(party.as_str(), Nanos::MAX, ""))? {
+                let (key, _) = row?;
+                found.push(tables::request_id(key.value().2)?);
             }
             Ok(found)
         })

@@ -12,7 +12,7 @@ use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransact
 use serde::{Deserialize, Serialize};
 use tapdesk_core::ids::{RequestId, Version, WorkerId};
 use tapdesk_core::ports::{PortError, Stored};
-use tapdesk_core::request::{Request, Whom};
+use tapdesk_core::request::Request;
 use tapdesk_core::task::Task;
 
 /// The layout that this program reads and writes.
@@ -37,6 +37,8 @@ pub(super) const CODES: TableDefinition<'_, &str, &str> = TableDefinition::new("
 pub(super) const REPORTS: TableDefinition<'_, &str, &str> = TableDefinition::new("reports");
 /// Tickets by subject and the time they were opened.
 pub(super) const TICKETS: TableDefinition<'_, (&str, Nanos, &str), ()> = TableDefinition::new("tickets");
+/// Requests by requester or subject and the time they were received, closed ones included.
+pub(super) const HISTORY: TableDefinition<'_, (&str, Nanos, &str), ()> = TableDefinition::new("history");
 /// Requests by whom they count for and the time they were opened: what a cap counts.
 pub(super) const ASKED: TableDefinition<'_, (&str, Nanos, &str), ()> = TableDefinition::new("asked");
 /// Closed requests by the time they closed.
@@ -109,6 +111,7 @@ pub(super) struct Open<'t> {
     pub(super) codes: Table<'t, &'static str, &'static str>,
     pub(super) reports: Table<'t, &'static str, &'static str>,
     pub(super) tickets: Table<'t, (&'static str, Nanos, &'static str), ()>,
+    pub(super) history: Table<'t, (&'static str, Nanos, &'static str), ()>,
     pub(super) asked: Table<'t, (&'static str, Nanos, &'static str), ()>,
     pub(super) closed: Table<'t, (Nanos, &'static str), ()>,
     pub(super) tries: Table<'t, &'static str, (u8, Nanos)>,
@@ -134,6 +137,7 @@ impl<'t> Tables<'t> {
             codes: transaction.open_table(CODES)?,
             reports: transaction.open_table(REPORTS)?,
             tickets: transaction.open_table(TICKETS)?,
+            history: transaction.open_table(HISTORY)?,
             asked: transaction.open_table(ASKED)?,
             closed: transaction.open_table(CLOSED)?,
             tries: transaction.open_table(TRIES)?,
@@ -168,6 +172,7 @@ pub(super) enum Place {
     Code(String),
     Report(String),
     Ticket(String, Nanos),
+    History(String, Nanos),
     Closed(Nanos),
 }
 
@@ -175,13 +180,16 @@ pub(super) enum Place {
 pub(super) fn places(request: &Request) -> Result<BTreeSet<Place>, Fault> {
     let mut places = BTreeSet::new();
     for whom in request.whom() {
-        places.insert(Place::OpenBy(whom_key(&whom)?));
+        places.insert(Place::OpenBy(whose_key(&whom)?));
     }
     places.extend(request.code_hash().map(|hash| Place::Code(hash.0.clone())));
     places.extend(request.report_token().map(|token| Place::Report(token.0.clone())));
     places.extend(
         request.ticket_opened().map(|(subject, at)| Place::Ticket(subject.to_string(), at.as_nanosecond())),
     );
+    for party in request.parties() {
+        places.insert(Place::History(whose_key(&party)?, request.received_at.as_nanosecond()));
+    }
     places.extend(request.closed_at().map(|at| Place::Closed(at.as_nanosecond())));
     Ok(places)
 }
@@ -195,6 +203,7 @@ impl Open<'_> {
             Place::Code(hash) => drop(self.codes.insert(hash.as_str(), id)?),
             Place::Report(token) => drop(self.reports.insert(token.as_str(), id)?),
             Place::Ticket(subject, at) => drop(self.tickets.insert((subject.as_str(), *at, id), ())?),
+            Place::History(party, at) => drop(self.history.insert((party.as_str(), *at, id), ())?),
             Place::Closed(at) => drop(self.closed.insert((*at, id), ())?),
         }
         Ok(())
@@ -208,15 +217,16 @@ impl Open<'_> {
             Place::Code(hash) => drop(self.codes.remove(hash.as_str())?),
             Place::Report(token) => drop(self.reports.remove(token.as_str())?),
             Place::Ticket(subject, at) => drop(self.tickets.remove((subject.as_str(), *at, id))?),
+            Place::History(party, at) => drop(self.history.remove((party.as_str(), *at, id))?),
             Place::Closed(at) => drop(self.closed.remove((*at, id))?),
         }
         Ok(())
     }
 }
 
-/// The key of an [`OPEN_BY`] row.
-pub(super) fn whom_key(whom: &Whom) -> Result<String, Fault> {
-    serde_json::to_string(whom).map_err(unwritable)
+/// Begins the key of a row that belongs to somebody.
+pub(super) fn whose_key(whose: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(whose).map_err(unwritable)
 }
 
 /// The key of an [`ASKED`] row.

@@ -17,7 +17,7 @@ use tapdesk_core::request::Whom;
 use tapdesk_core::ticket::CodeHash;
 
 use super::tables::{Fault, Kept, Nanos, Tables, TaskRow, Todo};
-use super::tables::{counted_key, decode, encode, kept, places, request_id, whom_key};
+use super::tables::{counted_key, decode, encode, kept, places, request_id, whose_key};
 
 /// How many closed requests one transaction looks at, so that forgetting never holds up the others for long.
 const FORGET_AT_ONCE: usize = 128;
@@ -208,7 +208,7 @@ fn rival(tables: &Tables<'_>, commit: &Commit) -> Result<Option<RequestId>, Faul
     let Some(subject) = commit.request.subject_id().filter(|_| commit.request.is_open()) else {
         return Ok(None);
     };
-    let whom = whom_key(&Whom::Subject(subject))?;
+    let whom = whose_key(&Whom::Subject(subject))?;
     for row in tables.people.range((whom.as_str(), "")..(whom.as_str(), MAX_ID))? {
         let (key, _) = row?;
         let (_, id) = key.value();

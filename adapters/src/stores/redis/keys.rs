@@ -44,7 +44,7 @@ use std::fmt;
 use jiff::Timestamp;
 use tapdesk_core::ids::{DeliveryId, PersonId, RequestId};
 use tapdesk_core::ports::{Commit, PortError};
-use tapdesk_core::request::{Request, Whom};
+use tapdesk_core::request::{Party, Request, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash, sha256_hex};
 
 /// How many hash tags there are. Never change it: a request would be looked for in another shard.
@@ -156,9 +156,11 @@ pub(super) enum Kind {
     Code,
     Report,
     Ticket,
+    Colleagues,
+    History,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     Kind::Delivery,
     Kind::Asked,
     Kind::Subject,
@@ -167,6 +169,8 @@ const KINDS: [Kind; 8] = [
     Kind::Code,
     Kind::Report,
     Kind::Ticket,
+    Kind::Colleagues,
+    Kind::History,
 ];
 
 impl Kind {
@@ -174,9 +178,14 @@ impl Kind {
     pub(super) fn is_claimed(self) -> bool {
         match self {
             Self::Delivery | Self::Subject => true,
-            Self::Asked | Self::Requester | Self::Approver | Self::Code | Self::Report | Self::Ticket => {
-                false
-            }
+            Self::Asked
+            | Self::Requester
+            | Self::Approver
+            | Self::Code
+            | Self::Report
+            | Self::Ticket
+            | Self::Colleagues
+            | Self::History => false,
         }
     }
 }
@@ -192,6 +201,8 @@ impl fmt::Display for Kind {
             Self::Code => "code",
             Self::Report => "report",
             Self::Ticket => "ticket",
+            Self::Colleagues => "colleagues",
+            Self::History => "history",
         })
     }
 }
@@ -228,6 +239,7 @@ impl Place {
         Ok(match whom {
             Whom::Subject(person) => Self::new(Kind::Subject, &person.to_string()),
             Whom::Approver(person) => Self::new(Kind::Approver, &person.to_string()),
+            Whom::Colleagues(group) => Self::new(Kind::Colleagues, &group.to_string()),
             Whom::Requester(_) => {
                 let account = serde_json::to_string(whom).map_err(super::fault::unwritable)?;
                 Self::new(Kind::Requester, &account)
@@ -238,6 +250,12 @@ impl Place {
     /// Every ticket of the subject, if `at` is left out.
     pub(super) fn ticket(subject: PersonId, at: Timestamp) -> Self {
         Self { at: Some(digits(at)), ..Self::new(Kind::Ticket, &subject.to_string()) }
+    }
+
+    /// Every request of the party, if `at` is left out.
+    pub(super) fn history(party: &Party, at: Timestamp) -> Result<Self, PortError> {
+        let name = serde_json::to_string(party).map_err(super::fault::unwritable)?;
+        Ok(Self { at: Some(digits(at)), ..Self::new(Kind::History, &name) })
     }
 
     /// What counts towards the same cap.
@@ -283,6 +301,9 @@ pub(super) fn places(commit: &Commit) -> Result<Vec<Place>, PortError> {
     places.extend(request.code_hash().map(Place::code));
     places.extend(request.report_token().map(Place::report));
     places.extend(request.ticket_opened().map(|(subject, at)| Place::ticket(subject, at)));
+    for party in request.parties() {
+        places.push(Place::history(&party, request.received_at)?);
+    }
     places.sort();
     places.dedup();
     Ok(places)

@@ -33,7 +33,7 @@ use tapdesk_core::ports::{
     Clock, Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
     Try,
 };
-use tapdesk_core::request::Whom;
+use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 
 use crate::secret::Secret;
@@ -310,6 +310,10 @@ impl Store for Redis {
 
     async fn open_requests(&self, whom: &Whom) -> Result<Vec<RequestId>, PortError> {
         self.holders(&Place::whom(whom)?, None).await
+    }
+
+    async fn requests_since(&self, party: &Party, since: Timestamp) -> Result<Vec<RequestId>, PortError> {
+        self.holders(&Place::history(party, since)?, Some(&digits(since))).await
     }
 
     async fn tickets_since(&self, subject: PersonId, since: Timestamp) -> Result<Vec<RequestId>, PortError> {

@@ -93,6 +93,7 @@ impl Desk {
             manager: manager.as_ref().map(Human::from),
             rule: rule.name.clone(),
             ticket_number,
+            colleagues: rule.requester_groups(&circumstances),
             slots,
             approvers,
             terms: Terms {

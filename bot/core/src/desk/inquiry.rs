@@ -1,15 +1,23 @@
 //! What does somebody see of the requests, once directory and chat have told who they are?
 //!
-//! An inquiry changes nothing before its answer, so nothing is lost with it: it is asked again.
+//! An inquiry changes nothing before its answer, so nothing is lost with it: it is asked again. Whoever may not see a
+//! request is answered as if there were none.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::card::Card;
-use crate::desk::Desk;
-use crate::ids::{ChatUser, DeliveryId, RequestId};
+use crate::desk::{Desk, Looked};
+use crate::ids::{ChatUser, DeliveryId, GroupId, PersonId, RequestId};
 use crate::inbound::Delegating;
 use crate::people::{Naming, Person};
 use crate::ports::PortError;
-use crate::request::{Request, Whom};
+use crate::request::{Asker, Party, Reason, Request, Whom};
 use crate::words;
+
+/// How long what became of a request is told to whoever asks; afterwards the ledger knows.
+const RECENTLY: Duration = Duration::from_hours(24);
 
 /// A question whose answer needs directory or chat, so that no acknowledgement can wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +31,9 @@ pub struct Inquiry {
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// What waits for me, and what do I wait for?
+    /// How is it going with the requests for somebody, or with mine?
+    Status(Option<Naming>),
+    /// What waits for me, and what is open where I work?
     Pending,
     /// May I revoke what this person has?
     Revoke {
@@ -36,12 +46,21 @@ pub enum Question {
     Delegate(Delegating),
 }
 
+/// Somebody who asks, as far as it decides what they see.
+struct Viewer {
+    account: ChatUser,
+    id: PersonId,
+    groups: Vec<GroupId>,
+    is_security: bool,
+}
+
 impl Desk {
     /// Answers an inquiry; what cannot be looked up now is said to be so.
     pub async fn answer(&self, inquiry: Inquiry) -> Card {
         let Inquiry { sender, question } = inquiry;
         let answer = match question {
-            Question::Pending => self.pending(&sender).await,
+            Question::Status(of) => self.standing_of(sender, of).await,
+            Question::Pending => self.pending(sender).await,
             Question::Revoke { of, delivery } => self.revoke_if_entitled(&delivery, &sender, &of).await,
             Question::Delegate(what) => self.delegating(&sender, what).await,
         };
@@ -51,27 +70,101 @@ impl Desk {
         })
     }
 
-    async fn pending(&self, sender: &ChatUser) -> Result<Card, PortError> {
-        let me = match self.who_is(sender).await? {
+    async fn standing_of(&self, sender: ChatUser, of: Option<Naming>) -> Result<Card, PortError> {
+        match (self.viewer(sender).await?, of) {
+            (Ok(viewer), Some(naming)) => self.status_of(&viewer, &naming).await,
+            (Ok(viewer), None) => self.own_status(&viewer).await,
+            (Err(reason), _) => Ok(words::not_for_you(&reason)),
+        }
+    }
+
+    async fn pending(&self, sender: ChatUser) -> Result<Card, PortError> {
+        match self.viewer(sender).await? {
+            Ok(viewer) => self.open_before(&viewer).await,
+            Err(reason) => Ok(words::not_for_you(&reason)),
+        }
+    }
+
+    async fn viewer(&self, account: ChatUser) -> Looked<Viewer> {
+        let person = match self.who_is(&account).await? {
             Ok(person) => person,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        self.viewer_as(&person, account).await.map(Ok)
+    }
+
+    async fn viewer_as(&self, person: &Person, account: ChatUser) -> Result<Viewer, PortError> {
+        let groups = self.ports.directory.groups_among(person.id, &self.policy.groups_that_ask()).await?;
+        let is_security = self.is_security(person.id).await?;
+        Ok(Viewer { account, id: person.id, groups: groups.into_iter().collect(), is_security })
+    }
+
+    async fn status_of(&self, viewer: &Viewer, naming: &Naming) -> Result<Card, PortError> {
+        let subject = match self.named(naming).await? {
+            Ok(subject) => subject,
+            Err(Reason::SubjectUnknown | Reason::SubjectNotVouched(_) | Reason::SubjectAmbiguous) => {
+                return Ok(words::nothing_to_see());
+            }
             Err(reason) => return Ok(words::not_for_you(&reason)),
         };
-        self.open_for(&me, sender).await
+        let seen = |request: &Request| viewer.may_see(request);
+        let open = self.all_open(&Whom::Subject(subject.id)).await?;
+        let open: Vec<Request> = open.into_iter().filter(seen).collect();
+        let closed = self.recently_closed(&Party::Subject(subject.id)).await?;
+        let newest = closed.into_iter().rfind(seen);
+        let found: Vec<Request> = open.into_iter().chain(newest).collect();
+        Ok(if found.is_empty() {
+            words::nothing_to_see()
+        } else {
+            words::status_of(&subject.name, &found, self.now())
+        })
+    }
+
+    async fn own_status(&self, viewer: &Viewer) -> Result<Card, PortError> {
+        let open = self.all_open(&Whom::Requester(viewer.account.clone())).await?;
+        let closed = self.recently_closed(&Party::Requester(viewer.account.clone())).await?;
+        Ok(words::own_status(&open, &closed, self.now()))
     }
 
     /// What is open for somebody whom the chat vouches for.
     pub(super) async fn open_for(&self, me: &Person, sender: &ChatUser) -> Result<Card, PortError> {
-        let to_decide = self.all_open(&Whom::Approver(me.id)).await?;
+        self.open_before(&self.viewer_as(me, sender.clone()).await?).await
+    }
+
+    async fn open_before(&self, viewer: &Viewer) -> Result<Card, PortError> {
+        let to_decide = self.all_open(&Whom::Approver(viewer.id)).await?;
         let to_decide: Vec<Request> =
-            to_decide.into_iter().filter(|request| request.waits_for(me.id)).collect();
-        let asked = self.all_open(&Whom::Requester(sender.clone())).await?;
-        Ok(words::pending(&to_decide, &asked, self.now()))
+            to_decide.into_iter().filter(|request| request.waits_for(viewer.id)).collect();
+        let own = self.all_open(&Whom::Requester(viewer.account.clone())).await?;
+        let mut colleagues: Vec<Request> = Vec::new();
+        for group in &viewer.groups {
+            for request in self.all_open(&Whom::Colleagues(*group)).await? {
+                let is_new = colleagues.iter().chain(&own).all(|known| known.id != request.id);
+                if is_new {
+                    colleagues.push(request);
+                }
+            }
+        }
+        Ok(words::pending(&to_decide, &own, &colleagues, self.now()))
     }
 
     /// The open requests of somebody, the oldest first.
     pub(super) async fn all_open(&self, whom: &Whom) -> Result<Vec<Request>, PortError> {
         let ids = self.ports.store.open_requests(whom).await?;
-        self.load_all(&ids).await
+        let mut requests = self.load_all(&ids).await?;
+        requests.retain(Request::is_open);
+        Ok(requests)
+    }
+
+    /// Those that closed not long ago, the last one last.
+    async fn recently_closed(&self, party: &Party) -> Result<Vec<Request>, PortError> {
+        let ago = |time: Duration| self.now().saturating_sub(time).unwrap_or(Timestamp::MIN);
+        // A request is open for some hours at most, so what closed within a day was received within two.
+        let ids = self.ports.store.requests_since(party, ago(2 * RECENTLY)).await?;
+        let mut requests = self.load_all(&ids).await?;
+        requests.retain(|request| request.closed_at().is_some_and(|at| at >= ago(RECENTLY)));
+        requests.sort_by_key(Request::closed_at);
+        Ok(requests)
     }
 
     async fn load_all(&self, ids: &[RequestId]) -> Result<Vec<Request>, PortError> {
@@ -81,5 +174,22 @@ impl Desk {
         }
         requests.sort_by_key(|request| request.received_at);
         Ok(requests)
+    }
+}
+
+impl Viewer {
+    /// Who asked, for whom, who is asked to decide, who works with who asked, and security.
+    fn may_see(&self, request: &Request) -> bool {
+        let asked = match &request.requester {
+            Asker::Account(account) => *account == self.account,
+            Asker::Visitor(_) => false,
+        };
+        let Some(case) = request.case() else { return asked };
+        asked
+            || self.is_security
+            || case.requester.id == self.id
+            || case.subject.id == self.id
+            || case.approvers.iter().any(|candidate| candidate.human.id == self.id)
+            || case.colleagues.iter().any(|group| self.groups.contains(group))
     }
 }

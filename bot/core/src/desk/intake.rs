@@ -45,18 +45,12 @@ impl Desk {
             }
             Wish::Home { seen } => Ok(Answer::Home(seen)),
             Wish::Fill(filled) => self.fill(delivery, sender, &filled).await,
-            Wish::Pending => {
-                let inquiry = Inquiry { sender, question: Question::Pending };
-                Ok(Answer::Later(words::looking(), Box::new(inquiry)))
-            }
+            Wish::Status { of } => Ok(look_up(sender, Question::Status(of))),
+            Wish::Pending => Ok(look_up(sender, Question::Pending)),
             Wish::Cancel { of } => self.cancel(&delivery, &sender, of.as_ref()).await,
             Wish::Resend { of } => self.resend(&delivery, &sender, of.as_ref()).await,
             Wish::Revoke { of } => self.revoke(delivery, sender, of).await,
-            Wish::Delegate(what) => {
-                let inquiry = Inquiry { sender, question: Question::Delegate(what) };
-                Ok(Answer::Later(words::looking(), Box::new(inquiry)))
-            }
-            Wish::Status { of: _ } => Ok(Answer::Say(words::not_yet())),
+            Wish::Delegate(what) => Ok(look_up(sender, Question::Delegate(what))),
             Wish::Press { choice, value } => {
                 match self.press(&delivery, &sender, choice, &value, &reply).await {
                     Ok(answer) => Ok(answer),
@@ -259,6 +253,10 @@ impl Desk {
 
 fn mend(wrong: &[Mending]) -> Answer {
     Answer::Mend(wrong.iter().map(|(field, complaint)| (*field, words::complaint(*complaint))).collect())
+}
+
+fn look_up(sender: ChatUser, question: Question) -> Answer {
+    Answer::Later(words::looking(), Box::new(Inquiry { sender, question }))
 }
 
 fn read_button(value: &str) -> Option<(RequestId, PromptId)> {

@@ -13,7 +13,7 @@ use crate::ledger::Phase;
 use crate::pass::PassMeta;
 use crate::people::Contact;
 use crate::policy::Route;
-use crate::ports::{Leased, PortError, Stored};
+use crate::ports::{Leased, Mark, PortError, Stored};
 use crate::request::{Event, Grant, Loose, MessageRef, Posted, Reason, Request, SETTLE_AFTER, State};
 use crate::task::Task;
 use crate::ticket::{Code, Pin};
@@ -248,9 +248,11 @@ impl Desk {
         };
         let code = Code::mint(&*self.ports.entropy);
         let hash = self.pepper.code_hash(&code);
-        self.change(id, Event::CodeMinted(hash.clone(), route)).await?;
+        let minted = self.change(id, Event::CodeMinted(hash.clone(), route)).await?;
+        let generation = minted.request.grant().map_or(0, |grant| grant.ticket.generation);
+        let mark = Mark { request: id.clone(), generation };
         let minutes = grant.case.terms.ticket_expires.as_secs() / 60;
-        let message = words::code_message(&code, &self.settings.public_url, minutes);
+        let message = words::code_message(&code, mark, &self.settings.public_url, minutes);
         let event = match self.courier(route)?.send(&contact, &message).await {
             Ok(receipt) => Event::CodeSent(hash, receipt.0),
             Err(retry @ PortError::Retry { .. }) => return Err(retry.into()),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Case, Look, Made, Notice, Posted, Reason, Request, Told};
+use super::{Candidate, Case, Look, Made, Notice, Posted, Progress, Reason, Request, Told};
 use crate::ids::{ChatUser, PassId, PersonId, RequestId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -42,6 +42,8 @@ pub enum Event {
     CodeSent(CodeHash, String),
     /// No courier of that route takes it.
     CodeUndeliverable(Route),
+    /// The provider says how far the message with the code of that generation came.
+    CodeReceipt(u32, Progress),
     /// A PIN was minted, for an approver to see or a courier to bring.
     PinMinted(PinHash, Option<PersonId>),
     /// The approver's modal opened, or a courier accepted it.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Asker, Case, Counted, Ending, Goal, Grant, Made, Notice, Past, REPORT_OUTLIVES, Reason, Request, State,
-    Whom,
+    Asker, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress, REPORT_OUTLIVES, Reason,
+    Request, State, Whom,
 };
 use crate::ids::{ChatUser, PersonId};
 use crate::people::{Human, Naming, PinnedContact};
@@ -137,10 +137,20 @@ impl Request {
         let mut whom: Vec<Whom> =
             self.requester.account().cloned().map(Whom::Requester).into_iter().collect();
         whom.extend(self.subject_id().map(Whom::Subject));
+        whom.extend(
+            self.case().iter().flat_map(|case| case.colleagues.iter().copied().map(Whom::Colleagues)),
+        );
         if let State::AwaitingApproval { case, .. } = &self.state {
             whom.extend(case.approvers.iter().map(|candidate| Whom::Approver(candidate.human.id)));
         }
         whom
+    }
+
+    /// Under whom the request is found from when it was received until it is forgotten.
+    #[must_use]
+    pub fn parties(&self) -> Vec<Party> {
+        let requester = self.requester.account().cloned().map(Party::Requester);
+        requester.into_iter().chain(self.subject_id().map(Party::Subject)).collect()
     }
 
     /// Whether it waits for this person's decision.
@@ -301,6 +311,32 @@ impl Grant {
     pub fn next_code_route(&self) -> Option<Route> {
         let failed = &self.ticket.failed_routes;
         self.case.terms.code_routes.iter().copied().find(|route| !failed.contains(route))
+    }
+}
+
+impl Grant {
+    /// Whether the code could still go by another route: one that has a contact and has not failed.
+    #[must_use]
+    pub fn has_code_route_beside(&self, route: Route) -> bool {
+        let is_left = |other: &Route| {
+            *other != route
+                && !self.ticket.failed_routes.contains(other)
+                && self.case.contact(*other).is_some()
+        };
+        self.case.terms.code_routes.iter().any(is_left)
+    }
+}
+
+impl Progress {
+    /// Its name, for logs and the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+        }
     }
 }
 

@@ -9,12 +9,14 @@ use crate::ids::{PersonId, RequestId, Version};
 use crate::inbound::Ask;
 use crate::ledger::{Footing, Phase, Record};
 use crate::task::{Audience, NewTask, News, Task};
+use crate::words;
 
 mod after;
 mod deciding;
 mod late;
 mod matching;
 mod pass;
+mod receipt;
 mod ticket;
 mod undo;
 mod visit;
@@ -64,6 +66,7 @@ impl Request {
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
             Event::CodeSent(hash, receipt) => draft.code_sent(&hash, &receipt),
             Event::CodeUndeliverable(route) => draft.code_undeliverable(route),
+            Event::CodeReceipt(generation, progress) => draft.receipt(generation, progress),
             Event::PinMinted(hash, by) => draft.pin_minted(&hash, by),
             Event::PinSent(hash) => draft.pin_sent(&hash),
             Event::PinUndeliverable => draft.undeliverable(),
@@ -122,7 +125,14 @@ impl<'a> Draft<'a> {
         Self { before, next, now, version, tasks: Vec::new(), records: Vec::new(), fresh_tries: false }
     }
 
-    fn finish(self) -> Change {
+    /// Whatever changed on an approver's card, every copy of it is edited: no transition can forget one.
+    fn finish(mut self) -> Change {
+        let has_copies = !self.next.posted.is_empty();
+        let is_edited = self.tasks.iter().any(|new| new.task == Task::Refresh);
+        let shown = |request| words::approvals(request, self.now);
+        if has_copies && !is_edited && shown(self.before) != shown(&self.next) {
+            self.task(self.now, Task::Refresh);
+        }
         Change { next: self.next, tasks: self.tasks, records: self.records, fresh_tries: self.fresh_tries }
     }
 
@@ -143,7 +153,6 @@ impl<'a> Draft<'a> {
         if ending != Ending::Cancelled || was_in_hand {
             self.tell_requester(news);
         }
-        self.task(self.now, Task::Refresh);
         if let (Ending::Used | Ending::Expired, Past::Granted(grant)) = (&ending, &past) {
             self.look_for_methods(grant);
         }

@@ -4,11 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{asked, code_destination, length, standing, visit};
+use super::{asked, clock_time, code_destination, length, standing, visit};
 use crate::card::{Card, Choice, Look};
 use crate::pass::PassMeta;
 use crate::policy::Route;
 use crate::request::{Candidate, Case, Ending, Grant, Request, State};
+
+/// Every approver's card, as [`approval`] words it.
+#[must_use]
+pub fn approvals(request: &Request, now: Timestamp) -> Vec<Card> {
+    let Some(case) = request.case() else { return Vec::new() };
+    case.approvers.iter().map(|candidate| approval(request, case, candidate, now)).collect()
+}
 
 /// The approval card as it looks in the request's present state.
 #[must_use]
@@ -159,8 +166,4 @@ fn pass_terms(case: &Case) -> String {
 fn existing_pass(pass: &PassMeta, now: Timestamp) -> String {
     let left = Duration::try_from(pass.ends_at().duration_since(now)).unwrap_or_default();
     format!("somebody made one that lives for {} more; approving replaces it", length(left))
-}
-
-pub(super) fn clock_time(at: Timestamp) -> String {
-    at.strftime("%H:%M UTC").to_string()
 }

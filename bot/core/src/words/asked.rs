@@ -4,7 +4,7 @@ use super::delegating::day;
 use super::{length, some_names, subject_name};
 use crate::card::Card;
 use crate::request::{Candidate, Case, Request, Standing, State};
-use crate::words::approval::clock_time;
+use crate::words::clock_time;
 
 /// The approval card with what makes this person somebody to ask, and who else is asked.
 pub(super) fn why(card: Card, case: &Case, candidate: &Candidate) -> Card {

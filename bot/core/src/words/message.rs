@@ -2,7 +2,7 @@
 
 use super::subject_name;
 use crate::card::{Card, PinCard};
-use crate::ports::Message;
+use crate::ports::{Mark, Message};
 use crate::request::{Case, Request, Told};
 use crate::ticket::{Code, Pin, ReportToken, Revealed};
 
@@ -24,7 +24,7 @@ pub fn pin(case: &Case, pin: &Pin) -> PinCard {
 
 /// The message that brings the code.
 #[must_use]
-pub fn code_message(code: &Code, public_url: &str, minutes: u64) -> Message {
+pub fn code_message(code: &Code, mark: Mark, public_url: &str, minutes: u64) -> Message {
     let text = code.reveal();
     let bare: String = text.as_str().chars().filter(|c| *c != '-').collect();
     let bare = Revealed::new(bare);
@@ -38,6 +38,7 @@ pub fn code_message(code: &Code, public_url: &str, minutes: u64) -> Message {
             public_url,
             bare.as_str(),
         )),
+        mark: Some(mark),
     }
 }
 
@@ -51,6 +52,7 @@ pub fn pin_message(pin: &Pin, minutes: u64) -> Message {
              Never read this PIN to anybody who calls.",
             pin.reveal().as_str(),
         )),
+        mark: None,
     }
 }
 
@@ -77,6 +79,7 @@ pub fn owner_notice(case: &Case, told: Told, token: &ReportToken, number: u8, pu
             public_url,
             token.reveal().as_str(),
         )),
+        mark: None,
     }
 }
 
@@ -108,5 +111,6 @@ pub fn owner_unreachable(request: &Request) -> Message {
             subject_name(request),
             request.id
         )),
+        mark: None,
     }
 }

@@ -41,6 +41,7 @@ pub fn news(request: &Request, news: News) -> Card {
             let destination = code_went_to(request).unwrap_or_else(|| "the contact on file".to_owned());
             Card::line(format!("The code for {name} went to {destination}.")).text(pin_hint(request))
         }
+        News::CodeNotDelivered => not_delivered(request),
         News::Locked => Card::line(format!("Request {id} for {name} is locked: five wrong PINs."))
             .text("Somebody had the code and not the PIN. Find out who. Only a new request goes on."),
         News::Shown => Card::line(format!("{name} has the pass."))
@@ -81,7 +82,7 @@ pub fn security_mail(request: &Request, what: News) -> Message {
         )
     });
     let text = format!("{}\n{}\n\nRequest: {}{facts}\n", card.title, card.text.join("\n"), request.id);
-    Message { subject: format!("tapdesk: {}", card.title), text: Revealed::new(text) }
+    Message { subject: format!("tapdesk: {}", card.title), text: Revealed::new(text), mark: None }
 }
 
 fn lapsed(request: &Request) -> Card {
@@ -94,6 +95,26 @@ fn lapsed(request: &Request) -> Card {
     } else {
         Card::line(format!("Request {id} for {name} lapsed: it was not claimed in time."))
             .text("Code and PIN are void. If it is still needed, ask again.")
+    }
+}
+
+/// Worded as things are when it is told: a newer code may have been sent meanwhile.
+fn not_delivered(request: &Request) -> Card {
+    let name = subject_name(request);
+    let failed = request.grant().and_then(|grant| {
+        let route = grant.ticket.failed_routes.last().copied();
+        let route = route.or_else(|| grant.ticket.code.as_ref().map(|code| code.route))?;
+        Some((destination(grant, route)?, grant.has_code_route_beside(route)))
+    });
+    let (to, goes_on) = failed.unwrap_or_else(|| ("the contact on file".to_owned(), false));
+    let card = Card::line(format!("The code for {name} did not reach {to}."));
+    if goes_on {
+        card.text("I send a new one by the next way that the rule allows; the old one is void. You will hear where to.")
+    } else {
+        card.text(
+            "Ask them whether that phone is theirs, switched on and reachable. If it is, send a new code with resend; if \
+             not, have the contact on file mended and ask again.",
+        )
     }
 }
 
@@ -159,7 +180,10 @@ fn is_first_news(request: &Request) -> bool {
 /// Where the code in force was sent: a fallback, perhaps.
 fn code_went_to(request: &Request) -> Option<String> {
     let grant = request.grant()?;
-    let route = grant.ticket.code.as_ref()?.route;
+    destination(grant, grant.ticket.code.as_ref()?.route)
+}
+
+fn destination(grant: &Grant, route: Route) -> Option<String> {
     let contact = grant.case.contact(route)?;
     Some(format!("{} ({route})", contact.masked))
 }

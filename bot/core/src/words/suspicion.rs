@@ -49,6 +49,7 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         | News::NobodyElse
         | News::Lapsed
         | News::CodeSent
+        | News::CodeNotDelivered
         | News::Locked
         | News::Shown
         | News::NotSeen

@@ -7,7 +7,7 @@ use crate::card::PinCard;
 use crate::method::MethodKind;
 use crate::pass::{PassMeta, Usability};
 use crate::policy::Route;
-use crate::ports::{Decline, Message, NotVouched};
+use crate::ports::{Decline, Mark, Message, NotVouched};
 use crate::request::tests::samples::{
     MAX, OLGA, SAM, Sample, account, browser, case, code, monday, pin_hash,
 };
@@ -349,7 +349,8 @@ fn the_pin_modal_warns() {
 
 #[test]
 fn the_code_fits_two_short_messages_and_needs_no_special_characters() {
-    let message = code_message(&sample_code(), URL, 30);
+    let mark = Mark { request: Sample::received().request.id, generation: 1 };
+    let message = code_message(&sample_code(), mark, URL, 30);
     insta::assert_snapshot!(mail(&message), @"
     Subject: Your code to sign in again
 

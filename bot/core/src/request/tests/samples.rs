@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::ids::{ChatUser, PersonId, PromptId, RequestId, Version};
+use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::Ask;
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -112,6 +112,7 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         manager: Some(human(MAX)),
         rule: "helpdesk for staff".into(),
         ticket_number: None,
+        colleagues: vec![GroupId(Uuid::from_u128(100))],
         slots: slots.iter().map(|slot| slot.to_vec()).collect(),
         approvers: asked.into_iter().map(candidate).collect(),
         terms: Terms {
@@ -258,6 +259,12 @@ impl Sample {
     pub(crate) fn revoking() -> Self {
         let issued = Self::issued().wait(crate::request::UNSEEN_AFTER);
         issued.after([Event::UnseenTimeOver])
+    }
+
+    /// The same with one more card in Max's chat.
+    #[must_use]
+    pub(crate) fn with_card(self) -> Self {
+        self.after([Event::Prompted(posted(MAX, "another"))])
     }
 
     #[must_use]

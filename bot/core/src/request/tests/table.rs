@@ -11,11 +11,8 @@ use super::samples::{
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Ending, Event, Found, Goal, Look, Past, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
+    Ending, Event, Found, Goal, Look, Past, Progress, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
 };
-
-const BEGIN: &str = "<!-- table: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->";
-const END: &str = "<!-- end of table -->";
 
 /// The event after `event` in the order of the enum: a new variant does not compile until it has its place here,
 /// and so its row.
@@ -34,7 +31,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
         Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
         Event::CodeSent(..) => Event::CodeUndeliverable(Route::Sms),
-        Event::CodeUndeliverable(_) => Event::PinMinted(pin_hash(2), Some(MAX)),
+        Event::CodeUndeliverable(_) => Event::CodeReceipt(1, Progress::Delivered),
+        Event::CodeReceipt(..) => Event::PinMinted(pin_hash(2), Some(MAX)),
         Event::PinMinted(..) => Event::PinSent(pin_hash(1)),
         Event::PinSent(_) => Event::PinUndeliverable,
         Event::PinUndeliverable => Event::ContactChanged,
@@ -72,7 +70,7 @@ fn next(event: Option<&Event>) -> Option<Event> {
 }
 
 /// The rows: each event, and those whose answer depends on who, where or when.
-fn rows() -> Vec<(String, Event, Duration)> {
+pub(super) fn rows() -> Vec<(String, Event, Duration)> {
     let (soon, a_while) = (Duration::from_secs(1), Duration::from_mins(45));
     let late = Duration::from_hours(5);
     let mut rows: Vec<(String, Event, Duration)> = Vec::new();
@@ -107,6 +105,10 @@ fn rows() -> Vec<(String, Event, Duration)> {
             Event::ApprovalTimeOver => vec![("too early", Event::ApprovalTimeOver, soon)],
             Event::TicketTimeOver => vec![("too early", Event::TicketTimeOver, soon)],
             Event::UnseenTimeOver => vec![("too early", Event::UnseenTimeOver, soon)],
+            Event::CodeReceipt(..) => vec![
+                ("not delivered", Event::CodeReceipt(1, Progress::Failed), soon),
+                ("of an older code", Event::CodeReceipt(0, Progress::Failed), soon),
+            ],
             Event::PinMinted(..) => {
                 vec![("by a stranger", Event::PinMinted(pin_hash(2), Some(STRANGER)), soon)]
             }
@@ -256,18 +258,19 @@ fn rendered() -> String {
     text
 }
 
-#[test]
-fn the_table_in_the_readme_is_the_state_machine() {
+/// Compares a table with the one of that name in the package's README, or writes it there.
+pub(super) fn in_readme(name: &str, rendered: &str) {
+    let begin = format!("<!-- {name}: made by a test; UPDATE=1 cargo test -p tapdesk-core table -->");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
-    let (head, rest) = readme.split_once(BEGIN).expect("README.md has lost the marker before the table");
-    let (table, tail) = rest.split_once(END).expect("README.md has lost the marker after the table");
-    let rendered = rendered();
+    let (head, rest) = readme.split_once(&begin).expect("README.md has lost the marker before a table");
+    let (table, tail) =
+        rest.split_once("<!-- end of table -->").expect("README.md has lost the marker after a table");
     if table.trim() == rendered {
         return;
     }
     if std::env::var("UPDATE").as_deref() == Ok("1") {
-        std::fs::write(&path, format!("{head}{BEGIN}\n\n{rendered}\n\n{END}{tail}")).unwrap();
+        std::fs::write(&path, format!("{head}{begin}\n\n{rendered}\n\n<!-- end of table -->{tail}")).unwrap();
         return;
     }
     let old: Vec<&str> = table.trim().lines().collect();
@@ -277,6 +280,11 @@ fn the_table_in_the_readme_is_the_state_machine() {
          `UPDATE=1 cargo test -p tapdesk-core table` and review the diff.\nNew or changed rows:\n{}",
         changed.join("\n")
     );
+}
+
+#[test]
+fn the_table_in_the_readme_is_the_state_machine() {
+    in_readme("table", &rendered());
 }
 
 #[test]

@@ -96,7 +96,6 @@ impl Draft<'_> {
         } else {
             self.next.state = State::AwaitingApproval { case, approvals, expires_at };
         }
-        self.task(self.now, Task::Refresh);
         Ok(())
     }
 

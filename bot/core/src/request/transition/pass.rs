@@ -237,7 +237,6 @@ impl Draft<'_> {
                 self.event("pass.shown").with_fact("pass", &pass.id);
                 self.tell_requester(News::Shown);
                 self.task(later(self.now, WATCH_EVERY).min(pass.ends_at), Task::Watch);
-                self.task(self.now, Task::Refresh);
                 self.next.state = State::Shown { grant, pass, shown_at: self.now };
                 Ok(())
             }
@@ -288,7 +287,6 @@ impl Draft<'_> {
         self.intent("pass.delete").with_fact("pass", &pass).with_fact("subject", grant.case.subject.id);
         self.task(self.now, Task::Delete);
         self.task(self.now, Task::NotifyOwner);
-        self.task(self.now, Task::Refresh);
         self.next.state = State::Revoking { grant, pass, intent: self.version, goal };
     }
 

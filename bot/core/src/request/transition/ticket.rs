@@ -4,7 +4,9 @@ use super::{Applied, Draft, later};
 use crate::ids::PersonId;
 use crate::policy::Route;
 use crate::ports::PIN_TRIES;
-use crate::request::{CodeHalf, Ending, Goal, Grant, Past, PinHalf, Reason, Refusal, State};
+use crate::request::{
+    CodeHalf, Delivery, Ending, Goal, Grant, Past, PinHalf, Progress, Reason, Refusal, State,
+};
 use crate::task::{Audience, News, Task};
 use crate::ticket::{CodeHash, PinHash};
 
@@ -15,7 +17,7 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         }
         grant.ticket.generation += 1;
-        grant.ticket.code = Some(CodeHalf { hash, route, sent: false });
+        grant.ticket.code = Some(CodeHalf { hash, route, sent: false, delivery: None });
         self.event("ticket.code.minted")
             .with_fact("route", route)
             .with_fact("generation", grant.ticket.generation);
@@ -30,8 +32,13 @@ impl Draft<'_> {
         let code = code.ok_or(Refusal::Moot)?;
         code.sent = true;
         let route = code.route;
+        // The provider may have said more of it already.
+        let accepted = Delivery { progress: Progress::Accepted, at: self.now };
+        let delivery = *code.delivery.get_or_insert(accepted);
         self.event("ticket.code.sent").with_fact("route", route).with_fact("receipt", receipt);
-        self.tell_requester(News::CodeSent);
+        if delivery.progress != Progress::Failed {
+            self.tell_requester(News::CodeSent);
+        }
         self.open_claim_if_ready(grant);
         Ok(())
     }
@@ -102,7 +109,6 @@ impl Draft<'_> {
         let expires_at = later(self.now, grant.case.terms.ticket_expires);
         grant.ticket.expires_at = expires_at.min(grant.ticket.ends_at);
         self.task(grant.ticket.expires_at, Task::LapseTicket);
-        self.task(self.now, Task::Refresh);
         self.event("ticket.open");
         self.next.state = State::ClaimOpen(grant);
     }

@@ -1,0 +1,83 @@
+//! Does every copy of a card show the request as it is, with no button that does nothing?
+
+use super::samples::{MAX, OLGA, Sample, case, pin_hash};
+use super::table::{columns, rows};
+use crate::card::{Button, Card, Choice};
+use crate::ids::PersonId;
+use crate::request::{Event, State};
+use crate::task::Task;
+use crate::words;
+
+/// Every state, and that in which one of two approvals is given; each with a card posted.
+fn states() -> Vec<(String, Sample)> {
+    let two = Sample::received().after([Event::FactsArrived(Box::new(case(&[&[MAX], &[OLGA]])))]);
+    let one_given = two.clone().after([Event::Approve(MAX)]);
+    let more = [("two approvals", two), ("one of two approvals", one_given)];
+    let all = columns().into_iter().chain(more.map(|(name, sample)| (name.to_owned(), sample)));
+    all.map(|(name, sample)| (name, sample.with_card())).collect()
+}
+
+/// What each approver sees.
+fn cards(sample: &Sample) -> Vec<(PersonId, Card)> {
+    let Some(case) = sample.request.case() else { return Vec::new() };
+    let approvers = case.approvers.iter().map(|candidate| candidate.human.id);
+    approvers.zip(words::approvals(&sample.request, sample.now)).collect()
+}
+
+/// What the desk makes of a press.
+fn pressed(button: &Button, by: PersonId) -> Event {
+    match button.choice {
+        Choice::Approve => Event::Approve(by),
+        Choice::Deny => Event::Deny(by),
+        Choice::Withdraw => Event::Withdraw(by),
+        Choice::Ask => panic!("no card about a request asks for another one"),
+        Choice::ShowPin => Event::PinMinted(pin_hash(9), Some(by)),
+        Choice::Pick => {
+            let number = button.value.rsplit('.').next().and_then(|number| number.parse().ok());
+            Event::Pick(by, number.unwrap())
+        }
+    }
+}
+
+#[test]
+fn no_state_of_a_request_leaves_a_button_that_does_nothing() {
+    let mut buttons = 0;
+    for (name, sample) in states() {
+        for (approver, card) in cards(&sample) {
+            for button in &card.buttons {
+                let answer = sample.clone().apply(pressed(button, approver));
+                assert!(answer.is_ok(), "{} in {name}: {answer:?}", button.label);
+                buttons += 1;
+            }
+        }
+    }
+    assert!(buttons > 8, "only {buttons} buttons were found");
+}
+
+#[test]
+fn a_card_that_changes_is_edited() {
+    let mut changed = 0;
+    for (name, sample) in states() {
+        for (event_name, event, wait) in rows() {
+            let mut sample = sample.clone().wait(wait);
+            let before = cards(&sample);
+            let Ok(change) = sample.apply(event) else { continue };
+            let is_edited = change.tasks.iter().any(|new| new.task == Task::Refresh && new.due <= sample.now);
+            let differs = !before.is_empty() && before != cards(&sample);
+            assert!(is_edited || !differs, "{event_name} in {name} leaves cards as they were");
+            changed += u32::from(differs);
+        }
+    }
+    assert!(changed > 20, "only {changed} events change a card");
+}
+
+/// It was worded before the decision, and shows buttons.
+#[test]
+fn a_card_that_is_posted_after_the_decision_is_edited() {
+    for (name, sample) in columns() {
+        let is_decided = !matches!(sample.request.state, State::AwaitingApproval { .. });
+        let before = sample.tasks.len();
+        let edited = sample.with_card().tasks[before..].iter().any(|new| new.task == Task::Refresh);
+        assert_eq!(edited, is_decided, "{name}");
+    }
+}
