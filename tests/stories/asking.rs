@@ -76,6 +76,21 @@ async fn every_way_to_name_jane_means_jane() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_an_organisation_is_named_like_any_other() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let kim = world.company.person("Kim Kunde", "kim.kunde@contoso.com");
+    kim.manager(&world.mary.person).mobile("+491709876543");
+    world.slack.user("W0KIM", "kim.kunde", "Kim.Kunde@Contoso.com");
+    for naming in ["<@W0KIM>", "<@W0KIM|kim.kunde>", "<@W0KIM|Kim Kunde (she)>,"] {
+        let read = world.asks(&world.ada, &format!("for {naming} lost her phone")).await?;
+        ensure!(read.iter().any(|text| text.contains("for Kim Kunde is with")), "{naming}: {read:#?}");
+        world.presses(&world.mary, "Deny").await?;
+        world.everybody_reads();
+    }
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_to_mean_exactly_one_enabled_member() -> anyhow::Result<()> {
     let world = World::start().await?;
     let twin = world.company.person("Jane Dough", "jane.dough@contoso.com");

@@ -152,7 +152,7 @@ impl Slack {
 
     /// Opens a modal in front of whoever pressed or typed.
     async fn open(&self, reply: &Reply, view: &Value) -> Result<(), PortError> {
-        let over = || PortError::fatal("the trigger is too old to open a modal; press or type again");
+        let over = || PortError::fatal("that was pressed or typed too long ago to open a modal; do it again");
         let trigger = reply.modal.as_ref().ok_or_else(over)?;
         let arguments = json!({ "trigger_id": trigger, "view": view });
         match self.call::<Done>("views.open", &Arguments::Json(&arguments)).await {

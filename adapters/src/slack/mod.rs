@@ -418,7 +418,7 @@ mod tests {
         };
         slack.reveal(&reply(None), &card()).await.unwrap();
         let late = slack.reveal(&reply(None), &card()).await.unwrap_err();
-        assert!(matches!(late, PortError::Fatal { .. }) && late.to_string().contains("press it again"));
+        assert!(matches!(late, PortError::Fatal { .. }) && late.to_string().contains("do it again"));
     }
 
     #[tokio::test]

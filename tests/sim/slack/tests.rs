@@ -188,3 +188,34 @@ async fn a_late_or_failing_program_is_reported() {
         "/tap failed with the error \"operation_timeout\""
     );
 }
+
+#[tokio::test]
+async fn a_home_tab_is_published_for_one_person_and_guarded_by_its_hash() {
+    let world = world().await;
+    world.program("text/plain", "").await;
+    let jane = world.slack.user("U1", "jane", "jane@contoso.com");
+    let home = |text: &str| json!({"type": "home", "blocks": [{"type": "section", "text": {"type": "plain_text", "text": text}}]});
+    let publish = async |more: Value| {
+        let mut args = json!({"user_id": "U1", "view": home("Hello")});
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.call("views.publish", args).await
+    };
+    assert!(!world.slack.home_event(&jane, "home")["event"].as_object().unwrap().contains_key("view"));
+    let first = publish(json!({})).await;
+    let hash = first["view"]["hash"].clone();
+    assert_eq!(world.slack.home(&jane).unwrap().visible_text(), "Hello");
+    assert_eq!(world.slack.home_event(&jane, "home")["event"]["view"]["hash"], hash);
+    let second = publish(json!({"hash": hash, "view": home("Again")})).await;
+    assert_eq!(second["view"]["id"], first["view"]["id"]);
+    assert_eq!(publish(json!({"hash": hash})).await["error"], "hash_conflict");
+    assert_eq!(publish(json!({"user_id": "U9"})).await["error"], "invalid_arguments");
+    let mut titled = home("Hello");
+    titled["title"] = json!({"type": "plain_text", "text": "No title here"});
+    let many: Vec<Value> = (0..101).map(|_| json!({"type": "divider"})).collect();
+    for refused in [titled, json!({"type": "home", "blocks": many}), modal()] {
+        assert_eq!(publish(json!({"view": refused})).await["error"], "invalid_arguments", "{refused}");
+    }
+    world.slack.configure(|workspace| workspace.has_home_tab = false);
+    assert_eq!(publish(json!({})).await["error"], "not_enabled");
+    assert_eq!(world.slack.home(&jane).unwrap().visible_text(), "Again");
+}
