@@ -92,6 +92,14 @@ pub fn said(text: &str) -> String {
     text.lines().map(mask).collect::<Vec<_>>().join("\n")
 }
 
+/// A line that somebody reads, with letters for the numbers that they can choose from.
+#[must_use]
+pub fn lettered(text: &str, numbers: &[String]) -> String {
+    numbers.iter().zip(["AA", "BB", "CC"]).fold(said(text), |text, (number, letters)| {
+        text.replace(&format!("[{number}]"), &format!("[{letters}]"))
+    })
+}
+
 impl World {
     /// The usual people under another policy, which has to be one that `check-config` accepts.
     pub async fn under(policy: String) -> anyhow::Result<Self> {
@@ -175,6 +183,14 @@ impl World {
             ensure!(self.card(who, label).is_err(), "{} can still press {label}", who.account.name);
         }
         Ok(())
+    }
+
+    /// The numbers that somebody can choose from on their newest card.
+    pub fn numbers_on_card(&self, who: &Colleague) -> anyhow::Result<Vec<String>> {
+        let card = self.card(who, "Deny")?;
+        let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
+        let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
+        Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
     }
 
     /// What the newest message in somebody's private chat says now.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::scene::rulebook;
 use crate::visitor::{Seen, Visitor};
-use crate::world::{Colleague, Setting, World};
+use crate::world::{Setting, World};
 
 /// A rule that serves whoever asks for themselves.
 pub const SELF_RULE: &str = "name = \"locked out\"\nrequester = \"self\"";
@@ -30,14 +30,6 @@ impl World {
     /// Somebody asks at the page for Jane; returns the number on it. Nobody has worked yet.
     pub async fn asks_as_jane(&self) -> anyhow::Result<String> {
         number_in(&self.visitor().asks_for(JANES_NAME, JANES_REASON).await?)
-    }
-
-    /// The numbers that somebody can choose from on their newest card.
-    pub fn numbers_on_card(&self, who: &Colleague) -> anyhow::Result<Vec<String>> {
-        let card = self.card(who, "Deny")?;
-        let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-        let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
-        Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
     }
 }
 

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tapdesk_tests::check::ledger_lines;
-use tapdesk_tests::scene::{rulebook, said};
-use tapdesk_tests::world::{Colleague, SECURITY, World};
+use tapdesk_tests::scene::{lettered, rulebook, said};
+use tapdesk_tests::world::{SECURITY, World};
 
 /// Ada has asked for Jane under a rule that wants the number matched; returns her number.
 async fn asked(rule: &str) -> anyhow::Result<(World, String)> {
@@ -15,31 +15,19 @@ async fn asked(rule: &str) -> anyhow::Result<(World, String)> {
     Ok((world, rest[..2].to_owned()))
 }
 
-/// The numbers that somebody can choose from, in their order.
-fn choices(world: &World, who: &Colleague) -> anyhow::Result<Vec<String>> {
-    let card = world.card(who, "Deny")?;
-    let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-    let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
-    Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
-}
-
 fn another(choices: &[String], number: &str) -> anyhow::Result<String> {
     choices.iter().find(|choice| *choice != number).cloned().context("there is only one number")
-}
-
-/// A text in which the numbers stand as letters.
-fn lettered(text: &str, numbers: &[String]) -> String {
-    numbers.iter().zip(["AA", "BB", "CC"]).fold(said(text), |text, (number, letters)| {
-        text.replace(&format!("[{number}]"), &format!("[{letters}]"))
-    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_approver_chooses_the_number_that_the_requester_tells_them() -> anyhow::Result<()> {
     let (world, number) = asked("").await?;
-    let offered = choices(&world, &world.mary)?;
+    let offered = world.numbers_on_card(&world.mary)?;
     ensure!(offered.len() == 3 && offered.contains(&number), "{offered:?} without {number}");
-    ensure!(choices(&world, &world.otto)? == offered, "two cards that are compared give the number away");
+    ensure!(
+        world.numbers_on_card(&world.otto)? == offered,
+        "two cards that are compared give the number away"
+    );
     insta::assert_snapshot!(lettered(&world.newest(&world.mary)?, &offered), @"
     Ada Agent asks for a pass for Jane Doe: approve?
     For
@@ -100,7 +88,7 @@ async fn only_the_requester_is_shown_the_number() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_number_ends_the_request_and_security_hears_of_it() -> anyhow::Result<()> {
     let (world, number) = asked("").await?;
-    let offered = choices(&world, &world.mary)?;
+    let offered = world.numbers_on_card(&world.mary)?;
     let (right, wrong) = (world.value_of(&world.mary, &number)?, another(&offered, &number)?);
     world.reads(&world.mary);
     world.presses(&world.mary, &wrong).await?;
@@ -130,7 +118,7 @@ async fn a_wrong_number_ends_the_request_and_security_hears_of_it() -> anyhow::R
     insta::assert_snapshot!(said(&mail.subject), @"tapdesk: Request …… for Jane Doe is over: Mary Major chose another number than the one that I had shown to who asked.");
     for who in [&world.mary, &world.otto] {
         world.has_no_button(who)?;
-        ensure!(choices(&world, who).is_err(), "{} can still choose", who.account.name);
+        ensure!(world.numbers_on_card(who).is_err(), "{} can still choose", who.account.name);
         ensure!(world.newest(who)?.contains("Mary Major chose another number"));
     }
     // One try: the right number comes too late.
@@ -148,7 +136,7 @@ async fn each_of_several_approvers_has_to_choose_it() -> anyhow::Result<()> {
     ensure!(world.events("request.approved")? == 0, "one number was enough");
     let again = world.presses_with(&world.mary, "pick", "").await?;
     ensure!(again.contains("not yours to decide"), "{again}");
-    let wrong = another(&choices(&world, &world.otto)?, &number)?;
+    let wrong = another(&world.numbers_on_card(&world.otto)?, &number)?;
     world.presses(&world.otto, &wrong).await?;
     world.hears(&world.ada, "Otto Oncall chose another number")?;
     ensure!(world.events("request.approved")? == 0 && world.events("request.mismatched")? == 1);

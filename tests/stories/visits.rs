@@ -8,17 +8,10 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::claims::JANES_MAIL;
-use tapdesk_tests::scene::{JANES_PHONE, rulebook, said};
+use tapdesk_tests::scene::{JANES_PHONE, lettered, rulebook};
 use tapdesk_tests::visit::{JANES_NAME, JANES_REASON, SELF_RULE, number_in};
 use tapdesk_tests::visitor::Seen;
 use tapdesk_tests::world::{SECURITY, Setting, World};
-
-/// A text in which the numbers stand as letters.
-fn lettered(text: &str, numbers: &[String]) -> String {
-    numbers.iter().zip(["AA", "BB", "CC"]).fold(said(text), |text, (number, letters)| {
-        text.replace(&format!("[{number}]"), &format!("[{letters}]"))
-    })
-}
 
 /// What an answer looks like, but for its number.
 fn looks(seen: &Seen) -> anyhow::Result<String> {
