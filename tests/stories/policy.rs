@@ -123,7 +123,9 @@ async fn a_rule_may_want_a_ticket_number() -> anyhow::Result<()> {
     let world = World::under(rulebook("", &[r#"ticket_number = "INC[0-9]{7}""#])).await?;
     for reason in ["lost her phone", "lost it, INC001", "lost it, INC00123456", "lost it, XINC0012345"] {
         let text = format!("for jane.doe@contoso.com {reason}");
-        world.is_turned_away(&world.ada, &text, "The rule wants a ticket number in the reason").await?;
+        world
+            .is_turned_away(&world.ada, &text, "The rule wants a ticket number that looks like INC[0-9]{7}.")
+            .await?;
     }
     for reason in ["INC0012345", "lost her phone (INC0012345)", "INC0012345: lost her phone"] {
         let read = world.asks(&world.ada, &format!("for jane.doe@contoso.com {reason}")).await?;
