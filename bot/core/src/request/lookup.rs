@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Asker, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress, REPORT_OUTLIVES, Reason,
-    Request, State, Whom,
+    Asker, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress,
+    REPORT_OUTLIVES, Reason, Request, State, Whom,
 };
 use crate::ids::{ChatUser, PersonId};
 use crate::people::{Human, Naming, PinnedContact};
@@ -157,8 +157,8 @@ impl Request {
     #[must_use]
     pub fn waits_for(&self, person: PersonId) -> bool {
         let State::AwaitingApproval { case, approvals, .. } = &self.state else { return false };
-        case.approvers.iter().any(|candidate| candidate.human.id == person)
-            && approvals.iter().all(|approval| approval.by.id != person)
+        let given = |candidate: &Candidate| approvals.iter().any(|one| one.counts_for() == candidate.gives());
+        case.candidate(person).is_some_and(|candidate| !given(candidate))
     }
 
     /// Towards whose cap it counts.

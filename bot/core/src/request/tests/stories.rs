@@ -124,6 +124,8 @@ fn a_delegate_and_their_delegator_never_count_as_two() {
     facts.approvers.push(delegate(DORA, MAX));
     let mut sample = Sample::received().after([Event::FactsArrived(Box::new(facts)), Event::Approve(DORA)]);
     assert_eq!(sample.apply(Event::Approve(MAX)), Err(Refusal::GivenAlready));
+    let waits = [MAX, OLGA, DORA].map(|person| sample.request.waits_for(person));
+    assert_eq!(waits, [false, true, false], "what Dora gave Max need not give");
     let sample = sample.after([Event::Approve(OLGA)]);
     let approvals = &sample.request.grant().unwrap().approvals;
     assert_eq!(approvals[0].stands_for.as_ref().map(|human| human.id), Some(MAX));
