@@ -16,6 +16,7 @@ use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::delegation::Delegation;
 use tapdesk_core::form::Form;
+use tapdesk_core::caution::FileChange;
 use tapdesk_core::ids::{
     ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };
@@ -243,6 +244,10 @@ impl Directory for Fused<dyn Directory> {
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
         self.port.phones(person).await
+    }
+
+    async fn changes(&self, of: PersonId, since: Timestamp) -> Result<Vec<FileChange>, PortError> {
+        self.port.changes(of, since).await
     }
 
     async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError> {

@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use url::Url;
 
@@ -21,6 +21,7 @@ use crate::entra::Entra;
 use crate::people::{Company, Person};
 use crate::wire::{Trouble, Wire, lock};
 
+mod audit;
 mod door;
 mod memberships;
 mod methods;
@@ -208,6 +209,8 @@ struct Desk {
     mint: Mint,
     passes: Vec<Pass>,
     methods: Vec<methods::Registration>,
+    has_premium: bool,
+    audit_lag: SignedDuration,
     revoked: HashMap<String, usize>,
 }
 
@@ -220,6 +223,8 @@ impl Desk {
             mint: Arc::new(mint),
             passes: Vec::new(),
             methods: Vec::new(),
+            has_premium: true,
+            audit_lag: SignedDuration::ZERO,
             revoked: HashMap::new(),
         }
     }
@@ -258,6 +263,7 @@ fn json_type() -> Vec<(&'static str, String)> {
 
 fn router(tenant: &Tenant) -> Router {
     let v1 = Router::new()
+        .route("/auditLogs/directoryAudits", get(audit::list))
         .route("/users", get(users::list))
         .route("/users/{user}", get(users::one))
         .route("/users/{user}/manager", get(users::manager))

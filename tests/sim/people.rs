@@ -6,11 +6,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::Now;
 use crate::chance;
 use crate::wire::lock;
 
+mod audit;
 mod register;
 
+pub use audit::Entry as AuditEntry;
 pub use register::{
     Assignment, Circle, Eligibility, PhoneType, Profile, Register, graph_number, masked_number,
 };
@@ -81,6 +84,11 @@ impl Company {
             let found = |p: &&Profile| is(&p.id) || is(&p.upn) || p.mail.as_deref().is_some_and(is);
             register.people.iter().find(found).map(|p| self.handle(&p.id))
         })
+    }
+
+    /// From now on changes to people leave entries in the audit log, at the time that `now` tells.
+    pub fn keep_audit(&self, now: Now) {
+        self.with(|register| register.now = Some(now));
     }
 
     /// Looks something up, or changes it, while nobody else does.
@@ -252,7 +260,7 @@ impl Person {
     }
 
     fn set(&self, change: impl FnOnce(&mut Profile)) -> Self {
-        self.company.with(|register| register.people.iter_mut().find(|p| p.id == self.id).map(change));
+        self.company.with(|register| register.change(&self.id, change));
         self.clone()
     }
 }

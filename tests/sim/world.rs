@@ -205,15 +205,13 @@ impl World {
         tapdesk::system::install_crypto_provider();
         let logs = Logs::capture();
         let hands = Hands::at("2026-11-23T10:00:00Z".parse()?);
-        let now: crate::Now = {
-            let hands = hands.clone();
-            Arc::new(move || hands.now())
-        };
+        let now = now_of(&hands);
         let company = Company::new();
         let entra = Entra::start(now.clone()).await?;
         let graph = Graph::start(company.clone(), entra.clone(), now.clone()).await?;
         let slack = Slack::start(now.clone(), slack::Workspace::default()).await?;
         let twilio = Twilio::start(now, TWILIO_ACCOUNT, TWILIO_TOKEN).await?;
+        let audit_clock = now_of(&hands);
         let smtp = Smtp::start(None).await?;
         let colleague = |id: &str, name: &str, upn: &str| Colleague {
             person: company.person(name, upn).with_mail(upn),
@@ -226,6 +224,8 @@ impl World {
         jane.person.manager(&mary.person).mobile("+491701234512");
         let helpdesk = company.group("Help desk").member(&ada.person);
         let oncall = company.group("On call").member(&otto.person);
+        // What was set up before has been so for ever.
+        company.keep_audit(audit_clock);
         let files = tempfile::tempdir()?;
         std::fs::write(files.path().join("pepper"), [7; 32])?;
         let redis = match setting.store {
@@ -607,6 +607,11 @@ pub fn pin_in(text: &str) -> Option<String> {
 
 fn unread_texts(slack: &Slack) -> Vec<(String, String)> {
     slack.all_unread().into_iter().map(|(person, message)| (person.name, message.visible_text())).collect()
+}
+
+fn now_of(hands: &Hands) -> crate::Now {
+    let hands = hands.clone();
+    Arc::new(move || hands.now())
 }
 
 /// Where nobody listens.

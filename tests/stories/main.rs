@@ -8,6 +8,7 @@ mod buttons;
 mod cancelling;
 mod claim;
 mod contacts;
+mod cool_down;
 mod courier_trouble;
 mod decide_once;
 mod delegating;

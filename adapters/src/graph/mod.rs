@@ -2,9 +2,10 @@
 //!
 //! [`Graph`] implements the core's `Directory` with Microsoft Graph v1.0 and an app-only token. One sub-module
 //! per question: `token` (who are we), `call` and `answer` (one call, its log line, its repeats), `people`,
-//! `privilege`, `methods`, `passes` (policy, list, delete) and `create` (the one call that is never repeated).
+//! `audit`, `privilege`, `methods`, `passes` (policy, list, delete) and `create` (the one call that is never repeated).
 
 mod answer;
+mod audit;
 mod call;
 mod create;
 #[cfg(test)]
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use tapdesk_core::caution::FileChange;
 use tapdesk_core::ids::{GroupId, PassId, PersonId};
 use tapdesk_core::method::Method;
 use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
@@ -216,6 +219,10 @@ impl Directory for Graph {
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
         people::phones(self, person).await
+    }
+
+    async fn changes(&self, of: PersonId, since: Timestamp) -> Result<Vec<FileChange>, PortError> {
+        audit::changes(self, of, since).await
     }
 
     async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError> {

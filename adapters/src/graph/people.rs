@@ -177,7 +177,7 @@ fn contacts(mut phones: Vec<Phone>) -> Vec<Contact> {
 
 /// A number in E.164 if it is an international one; anything else (masked, national, with an extension) as it is,
 /// so that nobody calls a number that was guessed.
-fn number(text: &str) -> String {
+pub(super) fn number(text: &str) -> String {
     let text = text.trim();
     let bare: String = text.chars().filter(|c| !c.is_whitespace() && !"-.()/".contains(*c)).collect();
     let digits = bare.strip_prefix('+').unwrap_or("");

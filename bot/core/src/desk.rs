@@ -5,6 +5,7 @@
 
 mod after;
 mod approvers;
+mod caution;
 mod claim;
 mod contacts;
 mod delegating;

@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::card::{Card, PinCard};
 use crate::form::Form;
+use crate::caution::FileChange;
 use crate::ids::{ChatName, ChatUser, GroupId, PassId, PersonId};
 use crate::ledger::{Head, Record};
 use crate::method::Method;
@@ -111,6 +113,10 @@ impl Directory for UnchangedDirectory {
 
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError> {
         self.directory.phones(person).await
+    }
+
+    async fn changes(&self, of: PersonId, since: Timestamp) -> Result<Vec<FileChange>, PortError> {
+        self.directory.changes(of, since).await
     }
 
     async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError> {

@@ -4,6 +4,7 @@
 //! package for the table of states and events.
 
 pub mod card;
+pub mod caution;
 pub mod command;
 pub mod delegation;
 pub mod desk;

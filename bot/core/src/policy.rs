@@ -106,9 +106,26 @@ pub struct Rule {
     /// Directory roles that a subject under this rule may hold.
     #[serde(default)]
     pub allow_privileged: Vec<RoleId>,
+    /// A phone, a mail address or a manager that changed within this time is not used.
+    #[serde(default, deserialize_with = "some_duration")]
+    pub cool_down: Option<Duration>,
+    /// What happens where the audit log, which knows of changes, cannot be read.
+    #[serde(default)]
+    pub audit_unreadable: AuditUnreadable,
     /// The pattern of the ticket number that a request has to have, in its own field or as a word of the reason.
     #[serde(default)]
     pub ticket_number: Option<Pattern>,
+}
+
+/// What happens where the directory's audit log cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditUnreadable {
+    /// The request is refused.
+    #[default]
+    Refuse,
+    /// One more person has to approve, out of all whom the rule's approvals name.
+    SecondApproval,
 }
 
 /// How something reaches a person.

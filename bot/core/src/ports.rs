@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::card::{Card, PinCard};
 use crate::delegation::Delegation;
 use crate::form::Form;
+use crate::caution::FileChange;
 use crate::hours::Zone;
 use crate::ids::{
     ChatName, ChatUser, DeliveryId, GroupId, LedgerName, NotAnId, PassId, PersonId, RequestId, Version,
@@ -139,6 +140,9 @@ pub trait Directory: Send + Sync {
     async fn privileges(&self, person: PersonId) -> Result<Privileges, PortError>;
     /// The person's authentication phone methods, as Entra shows them (perhaps masked).
     async fn phones(&self, person: PersonId) -> Result<Vec<Contact>, PortError>;
+    /// Which contacts and managers of the person the audit log shows as changed since `since`, in any order. Entries reach
+    /// the log minutes after the change.
+    async fn changes(&self, of: PersonId, since: Timestamp) -> Result<Vec<FileChange>, PortError>;
     /// Every way to sign in that the person has, passes and the password included.
     async fn methods(&self, person: PersonId) -> Result<Vec<Method>, PortError>;
     /// The tenant's pass policy.

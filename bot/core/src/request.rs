@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::caution::Caution;
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{ChatUser, GroupId, PassId, PersonId, PromptId, RequestId, RuleName, TicketNumber, Version};
 use crate::ledger::Footing;
@@ -255,6 +256,24 @@ pub enum Reason {
     ContactMasked,
     /// The address on file changed since the request was made.
     ContactChanged,
+    /// The only contact was changed too lately for the rule.
+    ContactTooNew {
+        /// Where it is on file.
+        source: ContactSource,
+        /// How long ago it was changed.
+        age: Duration,
+        /// How long the rule waits.
+        wait: Duration,
+    },
+    /// The manager was changed too lately for the rule, and nobody else is there.
+    ManagerTooNew {
+        /// How long ago they were changed.
+        age: Duration,
+        /// How long the rule waits.
+        wait: Duration,
+    },
+    /// The rule wants to know what changed lately, and the audit log cannot be read.
+    LogUnreadable,
     /// The tenant's pass policy is off, or leaves the subject out.
     PassPolicyOff,
     /// The subject had as many tickets today as the policy allows.
@@ -296,6 +315,8 @@ pub struct Case {
     pub foreign: Vec<PassMeta>,
     /// The number to choose instead of Approve, where one has to be matched.
     pub matching: Option<Matching>,
+    /// What the rule's caution keeps out.
+    pub cautions: Vec<Caution>,
     /// The subject's sign-in methods that the directory does not date, if they could be read.
     pub undated: Option<Vec<MethodKind>>,
 }

@@ -14,6 +14,7 @@ mod approval;
 mod asked;
 mod delegating;
 mod form;
+mod caution;
 mod message;
 mod news;
 mod reason;

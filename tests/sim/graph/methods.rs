@@ -11,7 +11,7 @@ use super::passes::owner;
 use super::query::{Asked, context_of};
 use super::{AppRole, Graph, Tenant};
 use crate::chance;
-use crate::people::{Person, Profile, graph_number, masked_number};
+use crate::people::{AuditEntry, Person, Profile, graph_number, masked_number};
 
 const READ: &[&str] = &["UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All"];
 
@@ -79,6 +79,16 @@ fn phones(owner: &Profile, is_masked: bool) -> Vec<Value> {
 }
 
 impl Registration {
+    pub(super) fn audit(&self) -> AuditEntry {
+        let reason = match self.kind {
+            MethodType::Passkey => "User registered Fido",
+            MethodType::WindowsHello => "User registered Windows Hello for Business",
+            MethodType::Authenticator => "User registered Authenticator App with Notification and Code",
+            MethodType::SoftwareToken => "User registered Authenticator App with Code",
+        };
+        AuditEntry::of_methods(self.at, &self.user, "User registered security info", reason)
+    }
+
     fn json(&self) -> Value {
         let (id, at) = (&self.id, self.at);
         match self.kind {

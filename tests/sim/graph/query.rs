@@ -81,6 +81,11 @@ impl Asked {
         }
     }
 
+    /// A query option as it came.
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
     /// The names in `$select`.
     pub(super) fn selected(&self) -> Option<Vec<&str>> {
         self.query.get("$select").map(|names| names.split(',').map(str::trim).collect())

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::audit::{Entry, entries};
+use crate::Now;
 use crate::chance;
 
 /// Roles whose holders an Authentication Administrator may still act on (permissions page of Entra, 2026-01).
@@ -165,8 +167,12 @@ pub struct Eligibility {
 }
 
 /// All accounts, groups and roles.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Register {
+    /// The clock of the audit log, once one is kept.
+    pub(super) now: Option<Now>,
+    /// What changed since.
+    pub audit: Vec<Entry>,
     /// Accounts.
     pub people: Vec<Profile>,
     /// Groups.
@@ -260,6 +266,16 @@ impl Register {
             principal: principal.to_owned(),
             template: template.to_owned(),
         });
+    }
+
+    /// Changes an account, and notes it in the audit log.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Profile)) {
+        let Some(person) = self.people.iter_mut().find(|person| person.id == id) else { return };
+        let before = person.clone();
+        change(person);
+        if let Some(now) = &self.now {
+            self.audit.extend(entries(&before, person, now()));
+        }
     }
 
     pub(super) fn remove(&mut self, id: &str) {

@@ -199,6 +199,7 @@ fn case(subject: u32, approver: u32) -> Case {
         foreign: Vec::new(),
         matching: None,
         escalated_at: None,
+        cautions: Vec::new(),
         undated: None,
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::caution::Caution;
 use crate::desk::Desk;
+use crate::desk::caution::Reliance;
 use crate::desk::facts::Looked;
 use crate::ids::{GroupId, PersonId, PromptId};
 use crate::people::{Human, Person};
@@ -42,11 +44,13 @@ impl Desk {
         requester: &Person,
         subject: &Person,
         manager: Option<&Person>,
+        reliance: &Reliance,
     ) -> Looked<Found> {
         let involved = [requester.id, subject.id];
         let search = Search { rule, asker, involved, manager, standing: Standing::Named, asked: &[] };
         let lists: Vec<Option<&AnyOf<Approver>>> = rule.approvals.iter().map(Some).collect();
-        let (slots, candidates) = self.find(&search, &lists).await?;
+        let (mut slots, candidates) = self.find(&search, &lists).await?;
+        reliance.add_approval(&mut slots);
         let people: Vec<PersonId> = candidates.iter().map(Candidate::gives).collect();
         if assign(&slots, &people).is_none() {
             return Ok(Err(Reason::NobodyCanApprove(who_would_have_to(rule, manager))));
@@ -60,6 +64,7 @@ impl Desk {
         let nobody = Escalation { slots: Vec::new(), approvers: Vec::new() };
         let Some(rule) = self.policy.rule(&case.rule) else { return Ok(Some(nobody)) };
         let manager = self.ports.directory.manager(case.subject.id).await?;
+        let manager = manager.filter(|_| !case.cautions.iter().any(Caution::is_of_the_manager));
         let given: Vec<PersonId> = approvals.iter().map(Approval::counts_for).collect();
         let given = assign_most(&case.slots, &given);
         let missing = |approval: usize| rule.fallback(approval).filter(|_| !given.contains_key(&approval));
@@ -102,6 +107,9 @@ impl Desk {
                 return not_entitled;
             }
             people.push(person.id);
+        }
+        if grant.case.cautions.contains(&Caution::LogUnreadable) {
+            slots.push(people.clone());
         }
         Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
     }

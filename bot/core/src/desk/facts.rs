@@ -78,10 +78,17 @@ impl Desk {
         let policy = self.ports.directory.pass_policy().await?;
         known!(self.policy_includes(&policy, &subject).await?);
         known!(self.below_daily_cap(subject.id).await?);
-        let contacts = self.contacts(&subject, &rule.contacts).await?;
-        let pinned = known!(pin_contacts(rule, &contacts));
-        let (slots, approvers) =
-            known!(self.approvers(rule, &request.requester, &requester, &subject, manager.as_ref()).await?);
+        let mut reliance = known!(self.reliance(rule, subject.id, request.received_at).await?);
+        let contacts = reliance.usable(self.contacts(&subject, &rule.contacts).await?);
+        let pinned = known!(pin_contacts(rule, &contacts).map_err(|reason| reliance.explain(reason)));
+        let relied_on = reliance.manager(rule, manager.as_ref());
+        let circumstances = Circumstances { manager: relied_on.map(|manager| manager.id), ..circumstances };
+        if !rule.matches(&circumstances) {
+            return Ok(Err(reliance.explain(Reason::NoRule)));
+        }
+        let asker = &request.requester;
+        let found = self.approvers(rule, asker, &requester, &subject, relied_on, &reliance).await?;
+        let (slots, approvers) = known!(found.map_err(|reason| reliance.explain(reason)));
         let now = self.now();
         let passes = self.ports.directory.passes(subject.id).await?;
         let undated = self.undated_methods(subject.id).await;
@@ -114,6 +121,7 @@ impl Desk {
             foreign: passes.into_iter().filter(|pass| pass.is_alive(now)).collect(),
             matching: self.matching(request, rule),
             escalated_at: None,
+            cautions: reliance.cautions,
             undated,
         }))
     }

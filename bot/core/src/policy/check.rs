@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Approver, Policy, Requester, Route, RouteClass, Rule, Subject};
+use super::{Approver, AuditUnreadable, Policy, Requester, Route, RouteClass, Rule, Subject};
 use crate::people::{ContactKind, ContactSource};
 
 /// Something in the configuration that cannot be used, for the administrator.
@@ -187,6 +187,9 @@ impl Rule {
         if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
             fault("lifetime: Graph accepts 10m to 30d");
         }
+        for what in self.careless() {
+            fault(what);
+        }
         let only_manager = self.approvals.iter().any(|a| matches!(a.0[..], [Approver::Manager]));
         if only_manager && self.requester.0 == [Requester::ManagerOfSubject] {
             fault(
@@ -196,6 +199,35 @@ impl Rule {
         let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
         if persons > 1 {
             fault("approvals: \"manager\" stands alone twice, and one person approves once");
+        }
+        faults
+    }
+}
+
+impl Rule {
+    /// What is wrong with the rule's caution.
+    fn careless(&self) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        let kept = Duration::from_hours(1)..=Duration::from_hours(30 * 24);
+        if self.cool_down.is_some_and(|wait| !kept.contains(&wait)) {
+            faults.push("cool_down: 1h to 30d, which is how long Entra keeps its audit log");
+        }
+        let AuditUnreadable::SecondApproval = self.audit_unreadable else { return faults };
+        if self.cool_down.is_none() {
+            faults.push("audit_unreadable: nothing reads the audit log without cool_down");
+        }
+        let alternatives = || self.approvals.iter().flat_map(|alternatives| &alternatives.0);
+        let mut named: Vec<&Approver> = Vec::new();
+        for approver in alternatives() {
+            if !named.contains(&approver) {
+                named.push(approver);
+            }
+        }
+        let has_group = named.iter().any(|approver| matches!(approver, Approver::Group(_)));
+        if !has_group && named.len() <= self.approvals.len() {
+            faults.push(
+                "audit_unreadable = \"second-approval\": the approvals name nobody who could give one more; add a group",
+            );
         }
         faults
     }

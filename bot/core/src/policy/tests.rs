@@ -71,6 +71,33 @@ fn who(requester: &str, subject: &str, manager: Option<&str>, groups: &[&str]) -
 }
 
 #[test]
+fn a_careful_rule_is_one_that_can_be_careful() {
+    let about = |keys: &[(&str, &str)]| {
+        let lines: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let kept =
+            EXAMPLE.lines().filter(|line| keys.iter().all(|(key, _)| !line.starts_with(&format!("{key} ="))));
+        let text: Vec<&str> = kept.chain(lines.iter().map(String::as_str)).collect();
+        faults(&policy(&text.join("\n"))).join("\n")
+    };
+    let second = ("audit_unreadable", "\"second-approval\"");
+    assert_eq!(about(&[("cool_down", "\"7d\""), second]), "");
+    assert_eq!(about(&[("cool_down", "\"7d\""), ("audit_unreadable", "\"refuse\"")]), "");
+    for wrong in ["\"30m\"", "\"31d\""] {
+        assert!(about(&[("cool_down", wrong)]).contains("cool_down: 1h to 30d"), "{wrong}");
+    }
+    assert!(about(&[second]).contains("nothing reads the audit log without cool_down"));
+    let week = ("cool_down", "\"7d\"");
+    for alone in ["[\"manager\"]", "[\"manager\", \"user:00000000-0000-0000-0000-000000000002\"]"] {
+        assert!(
+            about(&[week, second, ("approvals", alone)]).contains("nobody who could give one more"),
+            "{alone}"
+        );
+    }
+    let two = ("approvals", "[\"manager | user:00000000-0000-0000-0000-000000000002\"]");
+    assert_eq!(about(&[week, second, two]), "");
+}
+
+#[test]
 fn a_rule_matches_whom_it_names() {
     let (desk, staff) = (format!("group:{DESK}"), format!("group:{STAFF}"));
     let (jane, sam) = (format!("user:{JANE}"), format!("user:{SAM}"));

@@ -147,7 +147,10 @@ impl<'a> Draft<'a> {
             Past::Nothing | Past::Asked(_) | Past::Granted(_) => past,
         };
         let (name, news) = ending.story();
-        self.event(name);
+        let line = self.event(name);
+        if let Ending::Refused(reason) = &ending {
+            line.with_fact("why", reason.name());
+        }
         // Who cancelled was answered at once, save that a pass might have been made: now it is certain that none lives.
         let was_in_hand = matches!(self.before.state, State::Unsettled { .. } | State::Revoking { .. });
         if ending != Ending::Cancelled || was_in_hand {

@@ -51,6 +51,10 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
     for pass in &case.foreign {
         card = card.fact("Existing pass", existing_pass(pass, now));
     }
+    for caution in &case.cautions {
+        let (label, text) = super::caution::caution(caution, now);
+        card = card.fact(label, text);
+    }
     let value = format!("{}.{}", request.id, candidate.prompt.as_str());
     match &request.state {
         State::AwaitingApproval { approvals, expires_at, .. } => {

@@ -1,5 +1,6 @@
 //! Why is a request refused, and what can be done about it?
 
+use super::caution;
 use crate::ports::NotVouched;
 use crate::request::Reason;
 
@@ -57,6 +58,14 @@ pub fn reason(reason: &Reason) -> String {
         Reason::ContactChanged => {
             "The contact on file changed after this was asked. That can be an attack: security has been told. Ask again \
              once it is clear who changed it."
+                .into()
+        }
+        Reason::ContactTooNew { source, age, wait } => caution::contact_too_new(*source, *age, *wait),
+        Reason::ManagerTooNew { age, wait } => caution::manager_too_new(*age, *wait),
+        Reason::LogUnreadable => {
+            "The rule has me look in Entra's audit log whether their phone, mail or manager changed lately, and the log \
+             cannot be read. Your administrator finds why in the log of tapdesk: perhaps the permission \
+             AuditLog.Read.All, or a licence of Entra ID P1, is missing. Until it is mended, go to your security team."
                 .into()
         }
         Reason::PassPolicyOff => {

@@ -15,6 +15,7 @@ use crate::request::{Case, Event, Found, Look, Reason, State, Told};
 use crate::task::News;
 use crate::ticket::{Code, Pin, ReportToken};
 
+mod caution;
 mod suspicion;
 mod visit;
 

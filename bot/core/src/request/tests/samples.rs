@@ -133,6 +133,7 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         foreign: Vec::new(),
         matching: None,
         escalated_at: None,
+        cautions: Vec::new(),
         undated: Some(Vec::new()),
     }
 }

@@ -1,6 +1,7 @@
 //! How is a request asked about and decided?
 
 use super::{Applied, Draft, later};
+use crate::caution::Caution;
 use crate::ids::PersonId;
 use crate::policy::{Route, assign};
 use crate::request::{
@@ -19,13 +20,18 @@ impl Draft<'_> {
         let minutes = case.terms.wish.lifetime.as_secs() / 60;
         // Who visits is not known: nobody's name stands for it.
         let by = self.before.requester.account().map(|_| case.requester.id);
-        self.event("request.checked")
+        let mut line = self
+            .event("request.checked")
             .with_fact("rule", &case.rule)
             .with_fact("subject", case.subject.id)
             .with_fact("approvals", case.slots.len())
             .with_fact("lifetime_minutes", minutes)
-            .with_fact_if("ticket_number", case.ticket_number.as_ref())
-            .by(by);
+            .with_fact_if("ticket_number", case.ticket_number.as_ref());
+        if !case.cautions.is_empty() {
+            let names: Vec<String> = case.cautions.iter().map(Caution::ledger_words).collect();
+            line = line.with_fact("cautions", names.join(", "));
+        }
+        line.by(by);
         if case.slots.is_empty() {
             self.grant(case, Vec::new());
             return Ok(());
