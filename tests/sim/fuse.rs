@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};
 use tapdesk::app::Parts;
 use tapdesk_core::card::{Card, PinCard};
+use tapdesk_core::caution::FileChange;
 use tapdesk_core::delegation::Delegation;
 use tapdesk_core::form::Form;
-use tapdesk_core::caution::FileChange;
 use tapdesk_core::ids::{
     ChatName, ChatUser, GroupId, LedgerName, PassId, PersonId, RequestId, Version, WorkerId,
 };

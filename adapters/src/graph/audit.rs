@@ -209,6 +209,7 @@ fn strings(value: Option<&str>) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use serde_json::json;
 

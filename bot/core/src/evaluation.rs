@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::card::{Card, PinCard};
-use crate::form::Form;
 use crate::caution::FileChange;
+use crate::form::Form;
 use crate::ids::{ChatName, ChatUser, GroupId, PassId, PersonId};
 use crate::ledger::{Head, Record};
 use crate::method::Method;

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::card::{Card, PinCard};
+use crate::caution::FileChange;
 use crate::delegation::Delegation;
 use crate::form::Form;
-use crate::caution::FileChange;
 use crate::hours::Zone;
 use crate::ids::{
     ChatName, ChatUser, DeliveryId, GroupId, LedgerName, NotAnId, PassId, PersonId, RequestId, Version,

@@ -12,9 +12,9 @@ use crate::request::{Approval, Case, Ending, Goal, Past, Refusal, Request, State
 mod after;
 mod approval;
 mod asked;
+mod caution;
 mod delegating;
 mod form;
-mod caution;
 mod message;
 mod news;
 mod reason;
