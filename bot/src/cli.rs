@@ -1,5 +1,6 @@
 //! What can be typed, and what comes back?
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use tapdesk_adapters::ledgers::file::{Jointly, OpenIntent, Verified};
 use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::LedgerName;
 use tapdesk_core::ledger::Head;
+use tapdesk_core::ports::Clock as _;
 
 use crate::app::{self, Parts};
+use crate::audit;
 use crate::config::Config;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::telemetry;
@@ -36,6 +39,9 @@ enum Command {
     /// The audit record.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// For auditors: one row per request, from the verified ledger. Who, for whom, why, who approved and how, by which
+    /// routes, when, and what came of it.
+    Report(audit::Wanted),
     /// Stop issuing, at once and for everybody, or go on.
     Lockdown {
         /// What to do.
@@ -97,6 +103,12 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             let paths = if path.is_empty() { vec![Config::read(&cli.config)?.ledger.path] } else { path };
             verify(&paths, &head)
         }
+        Command::Report(wanted) => {
+            let config = || Ok(Config::read(&cli.config)?);
+            let report = runtime()?.block_on(audit::report(&wanted, config, SystemClock.now()))?;
+            std::io::stdout().write_all(report.as_bytes()).context("standard output")?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Lockdown { switch } => runtime()?.block_on(lockdown(&cli.config, switch)),
     }
 }
@@ -156,7 +168,7 @@ fn tell(path: &Path, verified: &Verified) {
 }
 
 /// An intent without an outcome: something that was begun, and nobody wrote down what became of it.
-fn describe(ledger: &LedgerName, intent: &OpenIntent) -> String {
+pub(crate) fn describe(ledger: &LedgerName, intent: &OpenIntent) -> String {
     let request = intent.request.as_ref().map_or_else(|| "the service".to_owned(), ToString::to_string);
     let pass = intent.pass.as_ref().map_or_else(String::new, |pass| format!(", pass {pass}"));
     let OpenIntent { seq, at, what, .. } = intent;

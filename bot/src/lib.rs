@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod ask;
+mod audit;
 pub mod claim;
 pub mod cli;
 pub mod config;

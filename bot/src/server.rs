@@ -30,6 +30,7 @@ use tapdesk_core::ports::{Clock, Ledger};
 use tokio_util::task::TaskTracker;
 
 use crate::ask::{self, Asks};
+use crate::audit::names;
 use crate::claim;
 use crate::page::{self, element};
 use crate::scrub::Scrubbed;
@@ -139,12 +140,13 @@ pub struct Admin {
     pub ledger: Arc<dyn Ledger>,
 }
 
-/// The admin router: health, metrics, lockdown.
+/// The admin router: health, metrics, the names of a request, lockdown.
 pub fn admin(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/requests/{id}", get(names::answer))
         .route("/lockdown", get(lockdown).put(lock_down).delete(lift_lockdown))
         .with_state(admin)
 }

@@ -1,6 +1,7 @@
 //! The world: people first, and every outside service as a view of them that speaks real HTTP on loopback.
 
 pub mod apart;
+pub mod audit;
 pub mod browser;
 pub mod chance;
 pub mod check;

@@ -60,6 +60,12 @@ impl Zone {
         self.rules().to_datetime(at).time()
     }
 
+    /// When that day begins there, unless it lies beyond all times.
+    #[must_use]
+    pub fn begins(&self, day: Date) -> Option<Timestamp> {
+        Some(day.to_zoned(self.rules()).ok()?.timestamp())
+    }
+
     fn rules(&self) -> TimeZone {
         // A name that was read was found in the same database; one without rules would still keep order.
         TimeZone::get(&self.0).unwrap_or(TimeZone::UTC)

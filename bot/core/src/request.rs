@@ -21,6 +21,7 @@ use crate::ports::NotVouched;
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
 mod asked;
+mod ending;
 mod event;
 mod lookup;
 mod matching;

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use disk::{Disk, RealDisk, Segment};
 pub use jointly::{Contradiction, Jointly};
 pub use tail::{Entry, tail};
-pub use verify::{OpenIntent, Verified, VerifyError, verify};
+pub use verify::{OpenIntent, Verified, VerifyError, read, verify};
 
 use line::Chain;
 use segment::{Found, Reader};

@@ -14,6 +14,7 @@ use tapdesk_core::ledger::{Head, Phase, Record};
 
 use super::line::{Chain, Line};
 use super::segment::{self, Found, Reader};
+use super::tail::Entry;
 
 /// Lines may be this much older than the line before: several requests write at once, and clocks are set.
 const BACKWARDS: Duration = Duration::from_secs(10);
@@ -77,7 +78,12 @@ pub fn verify(dir: &Path, head: Option<&str>) -> Result<Verified, VerifyError> {
     verify_each(dir, head, &mut |_, _| {})
 }
 
-/// The same; `each` gets every line with its number.
+/// Gives every line of the ledger in `dir` to `each`, as long as the chain is whole.
+pub fn read(dir: &Path, each: &mut dyn FnMut(Entry)) -> Result<(), VerifyError> {
+    verify_each(dir, None, &mut |seq, record| each(Entry { seq, record: record.clone() })).map(drop)
+}
+
+/// The same as [`verify`]; `each` gets every line with its number.
 pub(super) fn verify_each(
     dir: &Path,
     head: Option<&str>,

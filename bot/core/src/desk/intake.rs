@@ -6,6 +6,7 @@ use crate::form::{FieldName, Filled, Form, Mending, Purpose};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::{Ask, Inbound, Wish};
 use crate::people::one_line;
+use crate::policy::Route;
 use crate::ports::{Account, Chat, Commit, Opened, PortError, Reply, RequesterCap, Stored};
 use crate::request::{Asker, Candidate, Change, Ending, Event, Refusal, Request, State};
 use crate::ticket::Pin;
@@ -131,6 +132,7 @@ impl Desk {
             record.facts.insert("reason".to_owned(), pseudonym.clone());
             if let Some(account) = change.next.requester.account() {
                 record.facts.insert("chat".to_owned(), account.chat.to_string());
+                record.facts.insert("account".to_owned(), format!("{}/{}", account.workspace, account.id));
             }
         }
         let head = self.ports.ledger.append(change.records.clone()).await?;
@@ -229,7 +231,7 @@ impl Desk {
             self.whisper(reply, &words::pin_not_shown()).await;
             return Ok(());
         }
-        match self.change(id, Event::PinSent(hash)).await {
+        match self.change(id, Event::PinSent(hash, Route::Approver)).await {
             // Showing it again while the claim is open changes nothing more.
             Ok(_) | Err(Stopped::Refused(Refusal::Moot)) => Ok(()),
             Err(stopped) => Err(stopped),

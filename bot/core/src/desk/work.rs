@@ -286,7 +286,7 @@ impl Desk {
                 .map_err(|_| PortError::fatal("the PIN could not be hashed"))?;
             self.change(id, Event::PinMinted(hash.clone(), None)).await?;
             match self.courier(*route)?.send(&contact, &message).await {
-                Ok(_) => return self.change(id, Event::PinSent(hash)).await.map(|_| Done::Done),
+                Ok(_) => return self.change(id, Event::PinSent(hash, *route)).await.map(|_| Done::Done),
                 Err(retry @ PortError::Retry { .. }) => return Err(retry.into()),
                 Err(fatal @ PortError::Fatal { .. }) => {
                     tracing::error!(request.id = %id, %route, error = &fatal as &dyn std::error::Error, "the PIN could not be sent");

@@ -46,8 +46,8 @@ pub enum Event {
     CodeReceipt(u32, Progress),
     /// A PIN was minted, for an approver to see or a courier to bring.
     PinMinted(PinHash, Option<PersonId>),
-    /// The approver's modal opened, or a courier accepted it.
-    PinSent(PinHash),
+    /// The approver's modal opened, or a courier of that route accepted it.
+    PinSent(PinHash, Route),
     /// No courier takes the PIN.
     PinUndeliverable,
     /// A contact is not what it was at submit.

@@ -68,7 +68,7 @@ impl Request {
             Event::CodeUndeliverable(route) => draft.code_undeliverable(route),
             Event::CodeReceipt(generation, progress) => draft.receipt(generation, progress),
             Event::PinMinted(hash, by) => draft.pin_minted(&hash, by),
-            Event::PinSent(hash) => draft.pin_sent(&hash),
+            Event::PinSent(hash, route) => draft.pin_sent(&hash, route),
             Event::PinUndeliverable => draft.undeliverable(),
             Event::ContactChanged => draft.contact_changed(),
             Event::TicketTimeOver => draft.ticket_time_over(),
@@ -147,10 +147,10 @@ impl<'a> Draft<'a> {
             Past::Nothing | Past::Asked(_) | Past::Granted(_) => past,
         };
         let (name, news) = ending.story();
-        let line = self.event(name);
-        if let Ending::Refused(reason) = &ending {
-            line.with_fact("why", reason.name());
-        }
+        self.event(name)
+            .with_fact("ended", ending.name())
+            .with_fact_if("why", ending.why())
+            .by(ending.by().map(|human| human.id));
         // Who cancelled was answered at once, save that a pass might have been made: now it is certain that none lives.
         let was_in_hand = matches!(self.before.state, State::Unsettled { .. } | State::Revoking { .. });
         if ending != Ending::Cancelled || was_in_hand {

@@ -235,7 +235,7 @@ impl Sample {
             Event::CodeMinted(code(1), Route::Sms),
             Event::CodeSent(code(1), "SM1".to_owned()),
             Event::PinMinted(pin_hash(1), Some(MAX)),
-            Event::PinSent(pin_hash(1)),
+            Event::PinSent(pin_hash(1), Route::Approver),
         ])
     }
 

@@ -18,7 +18,7 @@ fn again(sample: Sample, number: u32) -> Sample {
         Event::CodeMinted(code(number), Route::Sms),
         Event::CodeSent(code(number), "SM2".to_owned()),
         Event::PinMinted(pin_hash(number), Some(MAX)),
-        Event::PinSent(pin_hash(number)),
+        Event::PinSent(pin_hash(number), Route::Approver),
     ])
 }
 
@@ -112,9 +112,10 @@ fn sending_again_begins_the_time_anew_and_never_beyond_a_limit() {
             Event::CodeMinted(code(number), Route::Sms),
             Event::CodeSent(code(number), "SM2".to_owned()),
         ]);
-        slow = slow
-            .wait(nearly)
-            .after([Event::PinMinted(pin_hash(number), Some(MAX)), Event::PinSent(pin_hash(number))]);
+        slow = slow.wait(nearly).after([
+            Event::PinMinted(pin_hash(number), Some(MAX)),
+            Event::PinSent(pin_hash(number), Route::Approver),
+        ]);
     }
     let ticket = &slow.request.grant().unwrap().ticket;
     assert_eq!(ticket.expires_at, ticket.ends_at, "four times its time are over");

@@ -406,7 +406,7 @@ impl World {
         let hash = pin_hash(self.minted);
         self.apply(Event::PinMinted(hash.clone(), by));
         if self.steps.last().is_some_and(|step| step.result.is_ok()) {
-            self.apply(Event::PinSent(hash));
+            self.apply(Event::PinSent(hash, Route::Approver));
         }
     }
 

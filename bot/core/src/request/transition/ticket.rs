@@ -35,7 +35,11 @@ impl Draft<'_> {
         // The provider may have said more of it already.
         let accepted = Delivery { progress: Progress::Accepted, at: self.now };
         let delivery = *code.delivery.get_or_insert(accepted);
-        self.event("ticket.code.sent").with_fact("route", route).with_fact("receipt", receipt);
+        let to = grant.case.contact(route).map(|contact| contact.masked.clone());
+        self.event("ticket.code.sent")
+            .with_fact("route", route)
+            .with_fact_if("to", to)
+            .with_fact("receipt", receipt);
         if delivery.progress != Progress::Failed {
             self.tell_requester(News::CodeSent);
         }
@@ -88,12 +92,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    pub(super) fn pin_sent(&mut self, hash: &PinHash) -> Applied {
+    pub(super) fn pin_sent(&mut self, hash: &PinHash, route: Route) -> Applied {
         let State::Approved(mut grant) = self.before.state.clone() else { return Err(Refusal::Moot) };
         let pin =
             grant.ticket.pin.as_mut().filter(|pin| pin.hash == *hash && !pin.sent).ok_or(Refusal::Moot)?;
         pin.sent = true;
-        self.event("ticket.pin.sent");
+        let to = grant.case.contact(route).map(|contact| contact.masked.clone());
+        self.event("ticket.pin.sent").with_fact("route", route).with_fact_if("to", to);
         self.open_claim_if_ready(grant);
         Ok(())
     }

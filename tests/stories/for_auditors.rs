@@ -1,0 +1,185 @@
+//! What does somebody read who was not there? `tapdesk report`, from the ledger, with names only while they are kept.
+
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use serde_json::Value;
+use tapdesk_tests::audit::{NASTY, a_day_of_every_ending};
+use tapdesk_tests::process::{Ended, run};
+use tapdesk_tests::world::World;
+
+/// The ledgers of the two replicas of a story.
+fn two_paths(world: &World) -> [String; 2] {
+    ["ledger", "ledger/replica-2"].map(|name| world.files.path().join(name).display().to_string())
+}
+
+fn json(said: &Ended) -> anyhow::Result<Value> {
+    ensure!(said.code == Some(0), "{said:?}");
+    Ok(serde_json::from_str(&said.out)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ending_of_a_day_is_a_row_of_the_table() -> anyhow::Result<()> {
+    let world = a_day_of_every_ending().await?;
+    let said = world.reported(&[]).await?;
+    ensure!(said.code == Some(0) && said.err.is_empty(), "{said:?}");
+    assert_snapshot!(world.told_to_auditors(&said.out)?, @"");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cell_of_the_csv_is_a_formula() -> anyhow::Result<()> {
+    let world = a_day_of_every_ending().await?;
+    let said = world.reported(&["--csv"]).await?;
+    ensure!(said.code == Some(0) && said.out.contains("\r\n"), "{said:?}");
+    let quoted = NASTY.replace('"', "\"\"");
+    ensure!(said.out.contains(&format!("\"'{quoted}\"")), "{}", said.out);
+    assert_snapshot!(world.told_to_auditors(&said.out.replace("\r\n", "\n"))?, @"");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_people_typed_and_runs_nothing_of_it() -> anyhow::Result<()> {
+    let world = a_day_of_every_ending().await?;
+    let said = world.reported(&["--html"]).await?;
+    ensure!(said.code == Some(0) && !said.out.contains("<script"), "{said:?}");
+    for elsewhere in ["src=", "href=", "url(", "@import"] {
+        ensure!(!said.out.contains(elsewhere), "the page fetches something: {elsewhere}");
+    }
+    let body = said.out.split_once("<body>").context("no body")?.1;
+    assert_snapshot!(world.told_to_auditors(body)?, @"");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_has_a_summary_and_the_same_rows() -> anyhow::Result<()> {
+    let world = a_day_of_every_ending().await?;
+    let report = json(&world.reported(&["--json"]).await?)?;
+    let requests = report["requests"].as_array().context("no requests")?;
+    ensure!(requests.len() == 14 && report["names"] == "service", "{report:#}");
+    assert_snapshot!(serde_json::to_string_pretty(&report["summary"])?, @"");
+    let mut matched = requests[6].clone();
+    let lines = matched["lines"]["tapdesk"].take();
+    ensure!(lines.as_array().is_some_and(|lines| lines.len() > 5), "{lines}");
+    assert_snapshot!(world.told_to_auditors(&serde_json::to_string_pretty(&matched)?)?, @"");
+    world.finish_unread().await
+}
+
+/// One replica took the request in, the other one did the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledgers_of_two_replicas_tell_one_story() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    let [one, two] = two_paths(&world);
+    let (name, path) = ("replica-2".parse()?, Path::new(&two).to_path_buf());
+    world.restart_configured(|config| (config.ledger.name, config.ledger.path) = (name, path)).await?;
+    world.presses(&world.mary, "Deny").await?;
+    let both = ["--path", &one, "--path", &two];
+    let said = world.reported(&both).await?;
+    ensure!(said.code == Some(0), "{said:?}");
+    assert_snapshot!(world.told_to_auditors(&said.out)?, @"");
+
+    let half = json(&world.reported(&["--path", &one, "--json"]).await?)?;
+    ensure!(half["requests"][0]["outcome"] == "open", "{half:#}");
+    let copied = world.reported(&["--path", &one, "--path", &one]).await?;
+    ensure!(copied.code == Some(1) && copied.out.is_empty(), "{copied:?}");
+    ensure!(copied.err.contains("two of the ledgers are named \"tapdesk\""), "{copied:?}");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_changed_or_cut_gives_no_report() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.presses(&world.mary, "Deny").await?;
+    let copy = tempfile::tempdir()?;
+    let segment = copy.path().join("00000001.ndjson");
+    let whole = std::fs::read_to_string(world.files.path().join("ledger/00000001.ndjson"))?;
+    let path = copy.path().display().to_string();
+    std::fs::write(&segment, &whole)?;
+    let report = json(&world.reported(&["--path", &path, "--json"]).await?)?;
+    let head = report["ledgers"][0]["head"].as_str().context("no head")?.to_owned();
+
+    std::fs::write(&segment, whole.replacen("denial.given", "approval.given", 1))?;
+    for form in ["--csv", "--json", "--html", "--offline"] {
+        let said = world.reported(&["--path", &path, form]).await?;
+        ensure!(said.code == Some(1) && said.out.is_empty(), "{form}: {said:?}");
+        ensure!(said.err.contains("the ledger does not verify, so it gives no report"), "{said:?}");
+        ensure!(said.err.contains("its hash is not the hash of its content"), "{said:?}");
+    }
+    let lines: Vec<&str> = whole.lines().collect();
+    std::fs::write(&segment, lines[..lines.len() - 1].join("\n") + "\n")?;
+    let said = world.reported(&["--path", &path, "--head", &head]).await?;
+    ensure!(said.code == Some(1) && said.out.is_empty() && said.err.contains("cut or rewritten"), "{said:?}");
+    world.everybody_reads();
+    world.finish().await
+}
+
+/// The ledger has none, so there are none once nobody keeps them.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_reasons_are_there_as_long_as_the_service_keeps_them() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.presses(&world.mary, "Deny").await?;
+    let id = world.request_ids()?.remove(0);
+    let (status, known) = world.asks_admin(&format!("requests/{id}")).await?;
+    ensure!(status == 200 && known.contains("Jane Doe") && known.contains("INC0012345"), "{status}: {known}");
+    for other in ["req_0123456789ABCDEFGHJKMNPQRS", "jane.doe@contoso.com"] {
+        ensure!(world.asks_admin(&format!("requests/{other}")).await?.0 == 404, "{other} is known");
+    }
+    let config = world.config_with_admin()?;
+    let is_bare = |said: &Ended| {
+        let personal = ["Jane", "Ada", "Mary", "lost her phone"];
+        said.code == Some(0) && personal.iter().all(|part| !said.out.contains(part))
+    };
+    let offline = world.reported_by(&config, &["--offline"]).await?;
+    ensure!(is_bare(&offline), "{offline:?}");
+    assert_snapshot!(world.told_to_auditors(&offline.out)?, @"");
+
+    world.tapdesk()?.worker.desk.store().forget(Timestamp::MAX).await?;
+    let forgotten = world.reported_by(&config, &[]).await?;
+    ensure!(is_bare(&forgotten) && forgotten.out.contains("not kept any more"), "{forgotten:?}");
+    world.stop_tapdesk().await;
+    let alone = world.reported_by(&config, &[]).await?;
+    ensure!(is_bare(&alone) && alone.out.contains("No service answers on admin_listen"), "{alone:?}");
+    // Nothing of the configuration is needed for what is not asked of it.
+    let path = world.files.path().join("ledger").display().to_string();
+    let nowhere = world.reported_by(Path::new("none.toml"), &["--offline", "--path", &path]).await?;
+    ensure!(is_bare(&nowhere), "{nowhere:?}");
+    world.finish_unread().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_a_day_where_the_auditor_lives() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.hands.set("2026-11-23T23:30:00Z".parse()?);
+    world.ada_asks_for_jane().await?;
+    let config = world.config_with_admin()?;
+    for (day, zone, rows) in [
+        ("2026-11-23", "UTC", 1),
+        ("2026-11-24", "UTC", 0),
+        ("2026-11-23", "Europe/Berlin", 0),
+        ("2026-11-24", "Europe/Berlin", 1),
+    ] {
+        let asked = ["report", "--from", day, "--to", day, "--zone", zone, "--json"];
+        let report = json(&run(&config, &asked).await?)?;
+        ensure!(report["summary"]["requests"] == rows, "{day} in {zone}: {report:#}");
+    }
+    for (asked, answer) in [
+        (["2026-13-01", "2026-11-30", "UTC"], "a day is written like 2026-11-30"),
+        (["1.11.2026", "2026-11-30", "UTC"], "a day is written like 2026-11-30"),
+        (["2026-11-30", "2026-11-01", "UTC"], "--from 2026-11-30 is after --to 2026-11-01"),
+        (["2026-11-01", "2026-11-30", "Berlin"], "\"Berlin\" is not a time zone"),
+    ] {
+        let [from, to, zone] = asked;
+        let said = run(&config, &["report", "--from", from, "--to", to, "--zone", zone]).await?;
+        ensure!(said.code != Some(0) && said.out.is_empty() && said.err.contains(answer), "{said:?}");
+    }
+    let said = world.reported_by(&config, &["--csv", "--html"]).await?;
+    ensure!(said.code != Some(0) && said.err.contains("cannot be used with"), "{said:?}");
+    world.presses(&world.mary, "Deny").await?;
+    world.everybody_reads();
+    world.finish().await
+}

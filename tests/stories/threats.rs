@@ -1,0 +1,146 @@
+//! Which bugs did others pay for, and which story shows that tapdesk does not have them?
+//!
+//! By the numbers of our list of threats (§2.4 security bugs, §2.5 faults in peers' code), as far as they can apply here.
+//! Where a story elsewhere tells it already, it is named; the others follow below.
+//!
+//! | bug | of | told by |
+//! |---|---|---|
+//! | 29 a click is authorised by its conversation, not by who clicked | zeroclaw, cadis, hermes-agent | `buttons::seeing_a_button_gives_nobody_the_right_to_press_it`, and below in a shared channel |
+//! | 30 an empty allow-list lets everybody approve | hermes-agent | `buttons::an_empty_group_of_approvers_means_nobody` |
+//! | 31 a button carries what other requests and cards accept | hermes-agent | `buttons::a_button_is_good_for_one_request_and_one_person` |
+//! | 32 state in memory: the first click after a restart is swallowed; who may not click hears nothing | hermes-agent | `buttons::the_first_press_after_a_restart_counts` |
+//! | 33 two updates race and "by @user" is lost | openclaw | `buttons::every_copy_of_the_card_names_the_one_who_decided` |
+//! | 33 people are authorised by name, claims repeat, card payloads leak into texts | openclaw | `approving::object_ids_tell_people_apart_and_names_do_not`, `claim::of_sixty_four_browsers_one_gets_the_pass`, and below |
+//! | 34 simultaneous Approve clicks decide twice | sso-elevator | `decide_once::decide_once`, `decide_once::thirty_two_clicks_of_one_hand_are_one_approval` |
+//! | 34 buttons vanish where only a group approves | sso-elevator | `buttons::members_of_a_group_see_buttons_that_work` |
+//! | 35 IT owns the chat, approves itself, and nobody can tell | teleport-plugins | `approving::separate_people`, `buttons::an_account_that_later_takes_the_approvers_address_decides_nothing`, `for_auditors` |
+//! | a link service that fails opens the way to the raw pass | CIPP | `contacts::a_code_that_no_route_takes_ends_the_request`, `contacts::a_pin_that_no_route_takes_ends_the_request`, `fail_closed::fail_closed` |
+//! | the text `'false'` counts as true | CIPP | below |
+//! | "granted" is said before it is done, and the error is dropped | sso-elevator, tailscale | below; `graph_trouble::a_create_that_is_forbidden_is_told_to_ada_and_the_permission_is_named` |
+//! | granting twice by asking twice at once | accessbot | `claim::a_double_click_gets_one_pass`, `policy::a_subject_has_one_open_request_however_they_are_named` |
+//! | request ids of four characters | accessbot | below |
+//! | names alone match people | Azure sample | `approving::object_ids_tell_people_apart_and_names_do_not` |
+//! | the pass is cached, its link logged | Azure sample | `leaks::passcode_nowhere`, `leak_hunt` |
+//! | limits are written down instead of read from the tenant | MyWorkID | `policy::a_lifetime_outside_the_tenants_range_is_moved_into_it_and_everybody_is_told`, `policy::a_range_that_changes_before_the_claim_counts` |
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use insta::assert_snapshot;
+use serde_json::json;
+use tapdesk::config::Config;
+use tapdesk_tests::scene::{policy_of, rulebook};
+use tapdesk_tests::world::World;
+
+/// Bug 29: in a channel that both are in, the card's channel vouched for whoever clicked.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_29_somebody_else_in_a_shared_channel_clicks_in_vain() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    let eve = world.colleague("Eve Else", "eve.else@contoso.com");
+    world.slack.channel("C0OPS", "ops", &[&world.mary.account, &eve.account], true);
+    let marys = world.value_of(&world.mary, "Approve")?;
+    let mut press = world.press_of(&eve, "approve", &marys);
+    press["channel"] = json!({"id": "C0OPS", "name": "ops"});
+    press["container"] = json!({"type": "message", "channel_id": "C0OPS", "message_ts": "1764000000.000100"});
+    // What a client could write beside the verified sender is no sender.
+    press["message"] = json!({"user": world.mary.account.id, "text": "Approve?"});
+    let heard = world.brings(&press).await?;
+    ensure!(heard.status.is_success(), "{heard:?}");
+    world.settle().await?;
+    ensure!(world.events("approval.given")? == 0, "the channel vouched for Eve");
+    ensure!(world.slack.channel_messages("C0OPS").is_empty(), "the channel was told something");
+    world.presses(&world.mary, "Deny").await?;
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+/// Bug 33: what a button carries was printed into the text that notifications and screen readers show.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_33_no_text_of_a_message_holds_what_its_buttons_carry() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    let values: Vec<String> = [(&world.mary, "Approve"), (&world.mary, "Deny"), (&world.otto, "Approve")]
+        .into_iter()
+        .map(|(who, button)| world.value_of(who, button))
+        .collect::<anyhow::Result<_>>()?;
+    world.presses(&world.mary, "Approve").await?;
+    let mut looked_at = 0;
+    for who in [&world.ada, &world.mary, &world.otto] {
+        for message in world.slack.inbox(&who.account) {
+            let earlier = message.history.iter().filter_map(|version| version["text"].as_str());
+            for text in earlier.chain([message.text.as_str()]) {
+                looked_at += 1;
+                let parts = values.iter().flat_map(|value| value.split('.'));
+                for part in parts.filter(|part| part.len() > 8) {
+                    ensure!(!text.contains(part), "{part} is in {text:?}");
+                }
+            }
+        }
+    }
+    ensure!(looked_at >= 4, "only {looked_at} texts were looked at");
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+/// CIPP: PowerShell reads the text 'false' as true, and passes lived for several sign-ins.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_cipp_the_text_false_is_no_boolean() -> anyhow::Result<()> {
+    let mut said = Vec::new();
+    for line in ["one_time = \"false\"", "one_time = 0", "match = \"true\"", "one_time = \"\""] {
+        let refused = policy_of(&rulebook("", &[line])).err();
+        said.push(refused.map_or_else(|| format!("{line} was taken"), |error| format!("{line}: {error}")));
+    }
+    assert_snapshot!(said.join("\n"), @"");
+    let world = World::without_tapdesk(tapdesk_tests::world::Setting::default()).await?;
+    for (good, bad) in
+        [("trust_email = true", "trust_email = \"false\""), ("trust_email = true", "trust_email = 1")]
+    {
+        let text = world.config_text().replace(good, bad);
+        ensure!(text.contains(bad) && Config::parse("tapdesk.toml", &text).is_err(), "{bad} was taken");
+    }
+    world.finish().await
+}
+
+/// sso-elevator and tailscale: people read "granted" while the grant was still being tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_nobody_reads_of_a_pass_before_it_is_made() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let ticket = world.ticket_for_jane().await?;
+    world.everybody_reads();
+    let browser = world.browser();
+    let (claiming, held) = world.claim_held_before_the_create(&browser, &ticket).await;
+    world.works_meanwhile().await?;
+    world.nobody_is_bothered()?;
+    held.open();
+    let passcode = claiming.answer().await?.passcode()?;
+    world.settle().await?;
+    let told: Vec<String> = world.reads(&world.ada);
+    ensure!(told.iter().all(|text| !text.contains("has the pass")), "it was not on the screen yet: {told:?}");
+    // The same browser again, until the page says that the pass is there.
+    let seen = browser.claims_and_sees(&ticket.0, &ticket.1).await?;
+    ensure!(seen != passcode, "a pass was shown a second time");
+    world.settle().await?;
+    world.hears(&world.ada, "Jane Doe has the pass")?;
+    world.everybody_reads();
+    world.finish_unread().await
+}
+
+/// accessbot: four characters, so that whoever tries some thousand decides over somebody's request.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_accessbot_ids_of_requests_cannot_be_guessed() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    for _ in 0..8 {
+        world.ada_asks_for_jane().await?;
+        world.presses(&world.mary, "Deny").await?;
+    }
+    let ids = world.request_ids()?;
+    ensure!(ids.len() == 8 && ids.iter().all(|id| id.len() == "req_".len() + 26), "{ids:?}");
+    // Nothing in them counts up, and no place but the last, which holds three bits, repeats itself.
+    for place in "req_".len().."req_".len() + 25 {
+        let characters: BTreeSet<u8> = ids.iter().map(|id| id.as_bytes()[place]).collect();
+        ensure!(characters.len() > 2, "place {place} of {ids:?}");
+    }
+    world.everybody_reads();
+    world.finish_unread().await
+}
