@@ -9,11 +9,14 @@ use tapdesk::config::Config;
 use tapdesk_core::policy::Policy;
 
 use crate::people::Company;
+use crate::slack::View;
 use crate::wire::Exchange;
 use crate::world::{Colleague, Setting, World};
 
 /// The number that Jane's usual phone has.
 pub const JANES_PHONE: &str = "+491701234512";
+/// The button that raises the alarm.
+pub const LOOKS_WRONG: &str = "This looks wrong";
 /// Where in Graph passes are made.
 const PASSES: &str = "temporaryAccessPassMethods";
 /// The rule of most stories, key by key.
@@ -191,6 +194,16 @@ impl World {
         let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
         let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
         Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
+    }
+
+    /// Somebody presses "This looks wrong", writes why, and everybody works.
+    pub async fn says_it_looks_wrong(&self, who: &Colleague, line: &str) -> anyhow::Result<()> {
+        self.presses(who, LOOKS_WRONG).await?;
+        let reply = self.slack.submit_view(&who.account, &[("doubt", line)]).await?;
+        ensure!(reply.is_accepted(), "the line was not accepted: {reply:?}");
+        let is_left = |view: View| view.visible_text().contains("What looks wrong?");
+        ensure!(!self.slack.modal(&who.account).is_some_and(is_left), "the window stays open");
+        self.settle().await
     }
 
     /// What the newest message in somebody's private chat says now.

@@ -30,6 +30,7 @@ mod late;
 mod leak_hunt;
 mod leaks;
 mod lockdown;
+mod looks_wrong;
 mod main_path;
 mod matching;
 mod owner;

@@ -44,6 +44,8 @@ pub enum Choice {
     ShowPin,
     /// Take the approval back.
     Withdraw,
+    /// Say what looks wrong, and freeze the request.
+    LooksWrong,
     /// Open the form in which a pass is asked for.
     Ask,
 }
@@ -76,8 +78,8 @@ pub struct PinCard {
 
 impl Choice {
     /// Every choice there is.
-    pub const ALL: [Self; 6] =
-        [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw, Self::Ask];
+    pub const ALL: [Self; 7] =
+        [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw, Self::LooksWrong, Self::Ask];
 
     /// The name that a platform may carry as an action id.
     #[must_use]
@@ -88,6 +90,7 @@ impl Choice {
             Self::Deny => "deny",
             Self::ShowPin => "show_pin",
             Self::Withdraw => "withdraw",
+            Self::LooksWrong => "looks_wrong",
             Self::Ask => "ask",
         }
     }

@@ -15,6 +15,7 @@ mod inquiry;
 mod intake;
 mod notify;
 mod receipt;
+mod suspicion;
 mod undo;
 mod visit;
 mod work;

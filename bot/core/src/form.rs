@@ -33,6 +33,8 @@ pub struct Form {
 pub enum Purpose {
     /// To ask for a pass.
     Ask,
+    /// To say what looks wrong about a request.
+    Doubt,
 }
 
 /// A field of a form.
@@ -63,6 +65,8 @@ pub enum FieldName {
     TicketNumber,
     /// How long the pass should live.
     Lifetime,
+    /// What looks wrong.
+    Doubt,
 }
 
 /// How a field is filled in.
@@ -136,13 +140,14 @@ pub enum Complaint {
 
 impl Purpose {
     /// Every purpose there is.
-    pub const ALL: [Self; 1] = [Self::Ask];
+    pub const ALL: [Self; 2] = [Self::Ask, Self::Doubt];
 
     /// The name that a platform may carry.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ask => "ask",
+            Self::Doubt => "doubt",
         }
     }
 
@@ -157,14 +162,15 @@ impl Purpose {
     pub fn main_field(self) -> FieldName {
         match self {
             Self::Ask => FieldName::Reason,
+            Self::Doubt => FieldName::Doubt,
         }
     }
 }
 
 impl FieldName {
     /// Every field there is.
-    pub const ALL: [Self; 5] =
-        [Self::Person, Self::Address, Self::Reason, Self::TicketNumber, Self::Lifetime];
+    pub const ALL: [Self; 6] =
+        [Self::Person, Self::Address, Self::Reason, Self::TicketNumber, Self::Lifetime, Self::Doubt];
 
     /// The name that a platform may carry.
     #[must_use]
@@ -175,6 +181,7 @@ impl FieldName {
             Self::Reason => "reason",
             Self::TicketNumber => "ticket_number",
             Self::Lifetime => "lifetime",
+            Self::Doubt => "doubt",
         }
     }
 }
@@ -197,6 +204,12 @@ impl Filled {
                 Err(wrong.into_iter().flatten().collect())
             }
         }
+    }
+
+    /// What looks wrong, on one line. A doubt counts however it is worded.
+    #[must_use]
+    pub fn doubt(&self) -> String {
+        one_line(self.text(FieldName::Doubt).unwrap_or_default()).chars().take(LONGEST_REASON).collect()
     }
 
     fn subject(&self) -> Result<Naming, Mending> {

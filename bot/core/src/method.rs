@@ -55,6 +55,15 @@ pub struct Registered {
     pub undated: Vec<MethodKind>,
 }
 
+impl Method {
+    /// Whether it may have been registered since `since`: it was, or nobody can tell.
+    #[must_use]
+    pub fn may_be_since(&self, since: Timestamp) -> bool {
+        let since = since.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
+        self.kind.is_registered() && self.created_at.is_none_or(|at| at >= since)
+    }
+}
+
 impl MethodKind {
     /// Whether it was registered to sign in with. The password is always there, and a pass is ours or another one's.
     #[must_use]

@@ -74,6 +74,9 @@ pub struct Request {
     pub lifetime: Option<Duration>,
     /// The approval cards that were posted.
     pub posted: Vec<Posted>,
+    /// What looked wrong to an approver, if anything did.
+    #[serde(default)]
+    pub doubt: Option<Doubt>,
     /// Which ledger lines its changes stand on.
     pub footing: Footing,
     /// Where it stands.
@@ -207,6 +210,35 @@ pub enum Ending {
     Locked,
     /// Somebody said that this was not them.
     Reported,
+    /// An approver said that it looks wrong: frozen like a reported one, and to whoever is not security it seems to have
+    /// ended in an ordinary way.
+    Doubted {
+        /// Who said so.
+        by: Human,
+        /// What it seems to be.
+        seems: Seeming,
+    },
+}
+
+/// What a doubted request seems to be to whoever may be the attacker: what it would be, had the approver said no, taken
+/// the approval back or revoked the pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seeming {
+    /// Denied.
+    Denied,
+    /// Withdrawn.
+    Withdrawn,
+    /// Revoked.
+    Revoked,
+}
+
+/// What looks wrong to an approver. For security alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The approver.
+    pub by: Human,
+    /// What they wrote.
+    pub line: String,
 }
 
 /// What a closed request remembers.

@@ -68,6 +68,11 @@ pub enum Task {
     Delete,
     /// End the subject's sessions, since somebody else may have used the pass.
     RevokeSessions,
+    /// Tell security which ways to sign in were registered since, for somebody else may have done so.
+    ListMethods {
+        /// When the first pass was asked for.
+        since: Timestamp,
+    },
     /// Tell the account's owner that a pass was made.
     NotifyOwner,
     /// Look whether the pass was used, or is over.
@@ -133,4 +138,6 @@ pub enum News {
     Resent,
     /// Somebody revoked it.
     Revoked,
+    /// An approver said that it looks wrong.
+    Doubted,
 }

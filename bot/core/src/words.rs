@@ -36,7 +36,7 @@ pub use self::message::{code_message, manager_notice, owner_notice, owner_unreac
 pub use self::news::{news, security_mail};
 pub use self::reason::reason;
 pub use self::status::{looking, not_for_you, not_looked_up, nothing_to_see, own_status, pending, status_of};
-pub use self::suspicion::mismatched;
+pub use self::suspicion::{doubted, methods_registered, mismatched, nothing_asked, what_looks_wrong};
 pub use self::undo::{
     cancelled, nobody_to_revoke, not_cancelled, not_resent, not_revoked, nothing_open, nothing_to_revoke,
     resent, revoked, revoking, which_one,
@@ -204,6 +204,7 @@ fn ended(ending: &Ending) -> String {
         Ending::LapsedUnclaimed => "not claimed in time".to_owned(),
         Ending::Locked => "locked after five wrong PINs".to_owned(),
         Ending::Reported => "stopped for safety".to_owned(),
+        Ending::Doubted { .. } => ended(&ending.as_told()),
     }
 }
 

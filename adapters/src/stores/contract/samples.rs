@@ -105,6 +105,7 @@ pub fn received(n: u32) -> Request {
         ticket_number: None,
         lifetime: None,
         posted: Vec::new(),
+        doubt: None,
         footing: Footing::default(),
         state: State::Received,
     }

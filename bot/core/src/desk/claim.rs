@@ -518,7 +518,7 @@ fn wrong_pin(after: &Stored) -> ClaimAnswer {
 }
 
 fn why(ending: &Ending) -> ClosedWhy {
-    match ending {
+    match ending.as_told() {
         Ending::Used => ClosedWhy::Used,
         Ending::Expired | Ending::LapsedUndecided | Ending::LapsedUnclaimed => ClosedWhy::Expired,
         Ending::Revoked(_) | Ending::Withdrawn(_) => ClosedWhy::Revoked,
@@ -527,6 +527,6 @@ fn why(ending: &Ending) -> ClosedWhy {
         }
         Ending::Cancelled => ClosedWhy::Cancelled,
         Ending::Locked => ClosedWhy::Locked,
-        Ending::Reported => ClosedWhy::Reported,
+        Ending::Reported | Ending::Doubted { .. } => ClosedWhy::Reported,
     }
 }

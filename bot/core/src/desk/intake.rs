@@ -53,15 +53,7 @@ impl Desk {
             Wish::Revoke { of } => self.revoke(delivery, sender, of).await,
             Wish::Delegate(what) => Ok(look_up(sender, Question::Delegate(what))),
             Wish::Press { choice, value } => {
-                match self.press(&delivery, &sender, choice, &value, &reply).await {
-                    Ok(answer) => Ok(answer),
-                    Err(Stopped::Seen) => Ok(Answer::Nothing),
-                    Err(Stopped::Refused(refusal)) => Ok(Answer::Say(words::refusal(refusal))),
-                    Err(Stopped::Gone | Stopped::SubjectBusy(_)) => {
-                        Ok(Answer::Say(words::refusal(Refusal::Over)))
-                    }
-                    Err(Stopped::Port(error)) => Err(error),
-                }
+                answered(self.press(&delivery, &sender, choice, &value, &reply).await)
             }
         }
     }
@@ -85,7 +77,11 @@ impl Desk {
         };
         if let Err(error) = opened {
             tracing::warn!(error = &error as &dyn std::error::Error, "a form could not be opened");
-            self.whisper(reply, &words::form_not_opened(&self.settings.command)).await;
+            let card = match form.purpose {
+                Purpose::Ask => words::form_not_opened(&self.settings.command),
+                Purpose::Doubt => words::nothing_asked(&self.settings.security),
+            };
+            self.whisper(reply, &card).await;
         }
     }
 
@@ -100,6 +96,7 @@ impl Desk {
                 Ok(ask) => self.ask(delivery, sender, ask).await,
                 Err(wrong) => Ok(mend(&wrong)),
             },
+            Purpose::Doubt => answered(self.doubt(&delivery, &sender, filled).await),
         }
     }
 
@@ -169,12 +166,12 @@ impl Desk {
     ) -> Result<Answer, Stopped> {
         let (value, number) = match choice {
             Choice::Pick => value.rsplit_once('.').ok_or(Refusal::NotAnApprover)?,
+            // A doubt only takes something away, so a delegate keeps it.
+            Choice::LooksWrong => return self.ask_what_is_wrong(sender, value).await,
             Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw | Choice::Ask => (value, ""),
         };
-        let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
-        let stored = self.load(&id).await?;
-        // Who may press is decided by the verified sender; the prompt only says which card it was.
-        let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
+        let (stored, by) = self.presser(sender, value).await?;
+        let id = stored.request.id.clone();
         self.still_stands_for(&stored, by).await?;
         match choice {
             Choice::Approve => self.change_for(&id, delivery, Event::Approve(by)).await?,
@@ -182,12 +179,25 @@ impl Desk {
             Choice::Pick => return self.pick(&id, delivery, by, number).await,
             Choice::Withdraw => self.change_for(&id, delivery, Event::Withdraw(by)).await?,
             // It is about no request, and answered before.
-            Choice::Ask => return Err(Refusal::Moot.into()),
+            Choice::Ask | Choice::LooksWrong => return Err(Refusal::Moot.into()),
             Choice::ShowPin => {
                 return self.show_pin(&id, delivery, by, reply).await.map(|()| Answer::Nothing);
             }
         };
         Ok(Answer::Nothing)
+    }
+
+    /// Whose button carries the value, if it is the sender's: who may press is decided by the verified sender, the prompt
+    /// only says which card it was.
+    pub(super) async fn presser(
+        &self,
+        sender: &ChatUser,
+        value: &str,
+    ) -> Result<(Stored, PersonId), Stopped> {
+        let (id, prompt) = read_button(value).ok_or(Refusal::NotAnApprover)?;
+        let stored = self.load(&id).await?;
+        let by = presser(&stored, sender, &prompt).ok_or(Refusal::NotAnApprover)?;
+        Ok((stored, by))
     }
 
     /// Whether the person decides for themselves, or for somebody whose delegation is in force.
@@ -259,6 +269,16 @@ fn mend(wrong: &[Mending]) -> Answer {
 
 fn look_up(sender: ChatUser, question: Question) -> Answer {
     Answer::Later(words::looking(), Box::new(Inquiry { sender, question }))
+}
+
+fn answered(outcome: Result<Answer, Stopped>) -> Result<Answer, PortError> {
+    match outcome {
+        Ok(answer) => Ok(answer),
+        Err(Stopped::Seen) => Ok(Answer::Nothing),
+        Err(Stopped::Refused(refusal)) => Ok(Answer::Say(words::refusal(refusal))),
+        Err(Stopped::Gone | Stopped::SubjectBusy(_)) => Ok(Answer::Say(words::refusal(Refusal::Over))),
+        Err(Stopped::Port(error)) => Err(error),
+    }
 }
 
 fn read_button(value: &str) -> Option<(RequestId, PromptId)> {

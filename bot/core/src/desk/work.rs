@@ -78,6 +78,7 @@ impl Desk {
             Task::Sweep => return self.sweep(leased, &stored.request).await,
             Task::Delete => return self.delete(&stored.request).await,
             Task::RevokeSessions => return self.revoke_sessions(leased, &stored.request).await,
+            Task::ListMethods { since } => return self.list_methods(leased, &stored.request, *since).await,
             Task::NotifyOwner => return self.notify_owner(&stored).await,
             Task::Watch => return self.watch(&stored.request).await,
             Task::LookForMethods { number } => {
@@ -438,6 +439,7 @@ impl Task {
             Self::Unseen => "unseen",
             Self::Delete => "delete",
             Self::RevokeSessions => "revoke_sessions",
+            Self::ListMethods { .. } => "list_methods",
             Self::NotifyOwner => "notify_owner",
             Self::Watch => "watch",
             Self::LookForMethods { .. } => "look_for_methods",

@@ -19,6 +19,7 @@ impl Ending {
             Self::LapsedUnclaimed => "lapsed_unclaimed",
             Self::Locked => "locked",
             Self::Reported => "reported",
+            Self::Doubted { .. } => "doubted",
             Self::SetAside(_) => "set_aside",
         }
     }
@@ -38,6 +39,7 @@ impl Ending {
             | Self::LapsedUnclaimed
             | Self::Locked
             | Self::Reported
+            | Self::Doubted { .. }
             | Self::SetAside(_) => None,
         }
     }
@@ -45,9 +47,11 @@ impl Ending {
     /// Who ended it, where somebody known by object id did.
     pub(crate) fn by(&self) -> Option<&Human> {
         match self {
-            Self::Revoked(human) | Self::Denied(human) | Self::Mismatched(human) | Self::Withdrawn(human) => {
-                Some(human)
-            }
+            Self::Revoked(human)
+            | Self::Denied(human)
+            | Self::Mismatched(human)
+            | Self::Withdrawn(human)
+            | Self::Doubted { by: human, .. } => Some(human),
             Self::Used
             | Self::Expired
             | Self::Refused(_)

@@ -34,6 +34,15 @@ pub enum Event {
     Escalated(Escalation),
     /// That request, of somebody in a chat, is for the same subject.
     SetAside(RequestId),
+    /// An approver says that it looks wrong.
+    LooksWrong {
+        /// The approver.
+        by: PersonId,
+        /// What they wrote, for security.
+        line: String,
+        /// The same as the ledger may have it.
+        pseudonym: String,
+    },
     /// The approval's time may be over.
     ApprovalTimeOver,
     /// A code was minted and is about to be sent.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Asker, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress,
-    REPORT_OUTLIVES, Reason, Request, State, Whom,
+    REPORT_OUTLIVES, Reason, Request, Seeming, State, Whom,
 };
 use crate::ids::{ChatUser, PersonId};
 use crate::people::{Human, Naming, PinnedContact};
@@ -39,7 +39,7 @@ impl State {
                 Ending::Withdrawn(_) => "Withdrawn",
                 Ending::LapsedUndecided | Ending::LapsedUnclaimed => "Lapsed",
                 Ending::Locked => "Locked",
-                Ending::Reported => "Reported",
+                Ending::Reported | Ending::Doubted { .. } => "Reported",
             },
         }
     }
@@ -267,7 +267,8 @@ impl Request {
             | Ending::LapsedUndecided
             | Ending::LapsedUnclaimed
             | Ending::Locked
-            | Ending::Reported => None,
+            | Ending::Reported
+            | Ending::Doubted { .. } => None,
         }
     }
 
@@ -296,6 +297,42 @@ impl Request {
             .iter()
             .find(|candidate| candidate.account == *account)
             .map(|candidate| candidate.human.clone())
+    }
+}
+
+impl Ending {
+    /// The ending as everybody but approvers and security is told of it.
+    #[must_use]
+    pub fn as_told(&self) -> Self {
+        let Self::Doubted { by, seems } = self else { return self.clone() };
+        match seems {
+            Seeming::Denied => Self::Denied(by.clone()),
+            Seeming::Withdrawn => Self::Withdrawn(by.clone()),
+            Seeming::Revoked => Self::Revoked(by.clone()),
+        }
+    }
+}
+
+impl Request {
+    /// Whether this person approved it.
+    #[must_use]
+    pub fn has_approved(&self, person: PersonId) -> bool {
+        let approvals = match &self.state {
+            State::AwaitingApproval { approvals, .. } => approvals,
+            State::Received
+            | State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Unsettled { .. }
+            | State::Issued { .. }
+            | State::Shown { .. }
+            | State::Revoking { .. }
+            | State::Closed { .. } => match self.grant() {
+                Some(grant) => &grant.approvals,
+                None => return false,
+            },
+        };
+        approvals.iter().any(|approval| approval.by.id == person)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, State, Told};
+use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, Seeming, State, Told};
 use crate::ids::{PersonId, RequestId, Version};
 use crate::inbound::Ask;
 use crate::ledger::{Footing, Phase, Record};
@@ -17,6 +17,7 @@ mod late;
 mod matching;
 mod pass;
 mod receipt;
+mod suspicion;
 mod ticket;
 mod undo;
 mod visit;
@@ -36,6 +37,7 @@ impl Request {
             ticket_number,
             lifetime,
             posted: Vec::new(),
+            doubt: None,
             footing: Footing::default(),
             state: State::Received,
         };
@@ -62,6 +64,7 @@ impl Request {
             Event::RemindTime(approver, after) => draft.remind_time(approver, after),
             Event::Escalated(escalation) => draft.escalated(escalation),
             Event::SetAside(by) => draft.set_aside(by),
+            Event::LooksWrong { by, line, pseudonym } => draft.looks_wrong(by, line, &pseudonym),
             Event::ApprovalTimeOver => draft.approval_time_over(),
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
             Event::CodeSent(hash, receipt) => draft.code_sent(&hash, &receipt),
@@ -243,6 +246,13 @@ impl Ending {
             Self::LapsedUnclaimed => ("request.lapsed.unclaimed", News::Lapsed),
             Self::Locked => ("request.locked", News::Locked),
             Self::Reported => ("request.reported.closed", News::Reported),
+            Self::Doubted { seems, .. } => (
+                "request.doubted.closed",
+                match seems {
+                    Seeming::Denied | Seeming::Withdrawn => News::Denied,
+                    Seeming::Revoked => News::Over,
+                },
+            ),
         }
     }
 }

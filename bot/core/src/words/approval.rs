@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{asked, clock_time, code_destination, length, standing, visit};
+use super::{asked, clock_time, code_destination, length, standing, suspicion, visit};
 use crate::card::{Card, Choice, Look};
 use crate::pass::PassMeta;
 use crate::policy::Route;
@@ -34,7 +34,10 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
         | State::Issued { .. }
         | State::Shown { .. }
         | State::Revoking { .. }
-        | State::Closed { .. } => format!("Pass for {}: {}", case.subject.name, standing(request)),
+        | State::Closed { .. } => {
+            let standing = suspicion::standing_to_approvers(request).unwrap_or_else(|| standing(request));
+            format!("Pass for {}: {standing}", case.subject.name)
+        }
     };
     let mut card = Card::line(title)
         .fact("For", format!("{} ({})", case.subject.name, case.subject.upn))
@@ -56,6 +59,19 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
         card = card.fact(label, text);
     }
     let value = format!("{}.{}", request.id, candidate.prompt.as_str());
+    doubting(deciding(card, request, case, candidate, &value), request, candidate, value)
+}
+
+/// The way to raise the alarm: for everybody who is asked, and then for those who approved, as long as it goes on.
+fn doubting(card: Card, request: &Request, candidate: &Candidate, value: String) -> Card {
+    let goes_on = request.ending().is_none();
+    if goes_on && (request.grant().is_none() || request.has_approved(candidate.human.id)) {
+        return card.button("This looks wrong", Choice::LooksWrong, value, Look::Plain);
+    }
+    card
+}
+
+fn deciding(card: Card, request: &Request, case: &Case, candidate: &Candidate, value: &str) -> Card {
     match &request.state {
         State::AwaitingApproval { approvals, expires_at, .. } => {
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
@@ -75,7 +91,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             } else {
                 advice(card, case, &until)
             };
-            approving(card, case, &value).button("Deny", Choice::Deny, value, Look::Danger)
+            approving(card, case, value).button("Deny", Choice::Deny, value, Look::Danger)
         }
         State::Closed { ending: Ending::LapsedUndecided | Ending::LapsedUnclaimed, .. } => {
             asked::lapsed(card, case)
@@ -89,7 +105,7 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
                 ))
                 .text(void_pin(grant))
                 .without_blanks()
-                .button("Show PIN", Choice::ShowPin, value.clone(), Look::Primary);
+                .button("Show PIN", Choice::ShowPin, value, Look::Primary);
             withdrawable(card, value)
         }
         State::Approved(grant) | State::ClaimOpen(grant) if has_approved(grant, candidate) => {
@@ -143,7 +159,7 @@ fn approving(card: Card, case: &Case, value: &str) -> Card {
 }
 
 /// Whoever approved may change their mind until the claim.
-fn withdrawable(card: Card, value: String) -> Card {
+fn withdrawable(card: Card, value: &str) -> Card {
     card.button("Withdraw approval", Choice::Withdraw, value, Look::Danger)
 }
 

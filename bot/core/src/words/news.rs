@@ -61,6 +61,7 @@ pub fn news(request: &Request, news: News) -> Card {
             .text("Your Entra administrator finds the reason in the log of tapdesk. Code and PIN still work for now."),
         News::Resent => new_pin_needed(request),
         News::Revoked => revoked(request),
+        News::Doubted => suspicion::looks_wrong_to_another(request),
         News::Reported => Card::line(format!("Request {id} for {name} was stopped for safety."))
             .text("Security looks into it. Please do not ask again before they have talked to you."),
     }
@@ -70,7 +71,14 @@ pub fn news(request: &Request, news: News) -> Card {
 #[must_use]
 pub fn security_mail(request: &Request, what: News) -> Message {
     let card = suspicion::for_security(request, what).unwrap_or_else(|| news(request, what));
-    let facts = request.case().map_or_else(String::new, |case| {
+    let (text, id, people) = (card.text.join("\n"), &request.id, people(request));
+    let text = format!("{}\n{text}\n\nRequest: {id}{people}\n", card.title);
+    Message { subject: format!("tapdesk: {}", card.title), text: Revealed::new(text), mark: None }
+}
+
+/// Who a request is about, for security.
+pub(super) fn people(request: &Request) -> String {
+    request.case().map_or_else(String::new, |case| {
         let requester = if request.requester.is_visitor() {
             "a visitor of the web page, not verified".to_owned()
         } else {
@@ -80,9 +88,7 @@ pub fn security_mail(request: &Request, what: News) -> Message {
             "\nSubject: {} ({})\nRequester: {requester}\nRule: {}",
             case.subject.upn, case.subject.id, case.rule
         )
-    });
-    let text = format!("{}\n{}\n\nRequest: {}{facts}\n", card.title, card.text.join("\n"), request.id);
-    Message { subject: format!("tapdesk: {}", card.title), text: Revealed::new(text), mark: None }
+    })
 }
 
 fn lapsed(request: &Request) -> Card {
@@ -134,22 +140,14 @@ pub(super) fn approver_names(case: &Case) -> String {
 }
 
 fn denied_by(request: &Request) -> String {
-    match &request.state {
-        State::Closed { ending: Ending::Denied(by), .. } => format!("was turned down by {}", by.name),
-        State::Closed { ending: Ending::Withdrawn(by), .. } => {
-            format!("is over: {} took the approval back", by.name)
-        }
-        State::Closed { .. }
-        | State::Received
-        | State::AwaitingApproval { .. }
-        | State::Approved(_)
-        | State::ClaimOpen(_)
-        | State::Issuing { .. }
-        | State::Unsettled { .. }
-        | State::Issued { .. }
-        | State::Shown { .. }
-        | State::Revoking { .. } => "was turned down".to_owned(),
+    let told = request.ending().map(Ending::as_told);
+    if let Some(Ending::Denied(by)) = &told {
+        return format!("was turned down by {}", by.name);
     }
+    if let Some(Ending::Withdrawn(by)) = &told {
+        return format!("is over: {} took the approval back", by.name);
+    }
+    "was turned down".to_owned()
 }
 
 /// What became of the lifetime that rule or requester wished, where there is anything to say.

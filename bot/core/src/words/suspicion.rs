@@ -1,9 +1,129 @@
 //! What is said where something may be wrong: to those who asked and decided, and to security?
 
-use super::subject_name;
+use jiff::Timestamp;
+
+use super::news::people;
+use super::{LONGEST_REASON, subject_name};
 use crate::card::Card;
+use crate::form::{Field, FieldName, Form, Input, Purpose};
+use crate::method::{Method, MethodKind};
+use crate::people::Contact;
+use crate::ports::Message;
 use crate::request::{Ending, Request, State};
 use crate::task::News;
+use crate::ticket::Revealed;
+
+/// The modal that asks what looks wrong.
+#[must_use]
+pub fn what_looks_wrong(value: &str) -> Form {
+    Form {
+        purpose: Purpose::Doubt,
+        value: value.to_owned(),
+        title: "This looks wrong".to_owned(),
+        text: vec![
+            "Sending this stops the request for good: only a new one goes on. Security reads your line; whoever asked hears \
+             only that the request is over."
+                .to_owned(),
+        ],
+        fields: vec![Field {
+            name: FieldName::Doubt,
+            label: "What looks wrong?".to_owned(),
+            hint: "One line, for security.".to_owned(),
+            input: Input::Line { longest: LONGEST_REASON },
+            optional: false,
+        }],
+        submit: "Stop it".to_owned(),
+        close: "Back".to_owned(),
+    }
+}
+
+/// The modal did not open.
+#[must_use]
+pub fn nothing_asked(security: &[Contact]) -> Card {
+    let addresses: Vec<&str> = security.iter().map(|contact| contact.address.as_str()).collect();
+    Card::line("The window did not open, so nothing was stopped. Press This looks wrong again.").text(format!(
+        "If it does not open then either: do not approve, press Deny if you see it, and write to your security team \
+         yourself: {}.",
+        addresses.join(", ")
+    ))
+}
+
+/// The answer to who said that it looks wrong.
+#[must_use]
+pub fn doubted(request: &Request) -> Card {
+    Card::line(format!("Thank you. The request for {} is stopped for good.", subject_name(request))).text(
+        "Security has your line and will talk to you. Whoever asked hears only that it is over: do not tell them more. If \
+         somebody calls you about it, hang up.",
+    )
+}
+
+/// What others who approved hear.
+pub(super) fn looks_wrong_to_another(request: &Request) -> Card {
+    let (id, name) = (request.id.short(), subject_name(request));
+    Card::line(format!("Request {id} for {name} looks wrong to {}: it is stopped for good.", doubter(request))).text(
+        "You had approved it. Security looks into it and may talk to you; if somebody calls you about it, hang up.",
+    )
+}
+
+/// Where a doubted request stands, for approvers: who asked reads of an ordinary end.
+pub(super) fn standing_to_approvers(request: &Request) -> Option<String> {
+    let Ending::Doubted { by, .. } = request.ending()? else { return None };
+    Some(format!("stopped for safety, it looks wrong to {}", by.name))
+}
+
+/// What security reads about ways to sign in that may be somebody else's.
+#[must_use]
+pub fn methods_registered(request: &Request, methods: Option<&[Method]>, since: Timestamp) -> Message {
+    let name = subject_name(request);
+    let listed: Option<Vec<String>> = methods
+        .map(|methods| methods.iter().filter(|method| method.may_be_since(since)).map(registered).collect());
+    let what = match listed.as_deref() {
+        None => format!(
+            "I cannot read what was registered for {name} since {}: Entra does not let me (the permission is \
+             UserAuthenticationMethod.Read.All). Look there yourself, now.",
+            moment(since)
+        ),
+        Some([]) => format!("Entra lists nothing that was registered for {name} since {}.", moment(since)),
+        Some(listed) => format!(
+            "Ways to sign in of {name} that were registered since {}, or whose time Entra does not tell:\n{}\nRemove in \
+             Entra what {name} does not know. Talk to them on a number that you know.",
+            moment(since),
+            listed.join("\n")
+        ),
+    };
+    let subject = format!("tapdesk: what was registered for {name} since a pass was made");
+    let text = format!("{what}\n\nRequest: {}{}\n", request.id, people(request));
+    Message { subject, text: Revealed::new(text), mark: None }
+}
+
+fn registered(method: &Method) -> String {
+    let when = method.created_at.map_or_else(|| "unknown time".to_owned(), moment);
+    format!("- {}: {when}", kind(&method.kind))
+}
+
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn kind(kind: &MethodKind) -> String {
+    match kind {
+        MethodKind::Passkey => "passkey".to_owned(),
+        MethodKind::WindowsHello => "Windows Hello".to_owned(),
+        MethodKind::PlatformCredential => "platform credential".to_owned(),
+        MethodKind::Authenticator => "Microsoft Authenticator".to_owned(),
+        MethodKind::SoftwareToken => "codes from an app".to_owned(),
+        MethodKind::HardwareToken => "codes from a device".to_owned(),
+        MethodKind::Phone => "phone".to_owned(),
+        MethodKind::Mail => "mail address".to_owned(),
+        MethodKind::Password => "password".to_owned(),
+        MethodKind::Pass => "Temporary Access Pass".to_owned(),
+        MethodKind::Other(name) => name.clone(),
+    }
+}
+
+fn doubter(request: &Request) -> &str {
+    request.doubt.as_ref().map_or("an approver", |doubt| doubt.by.name.as_str())
+}
 
 /// The answer to a wrong number.
 #[must_use]
@@ -41,6 +161,24 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
                  either of them asks or approves again.",
             ),
         ),
+        News::Doubted => {
+            let line = request.doubt.as_ref().map_or("", |doubt| doubt.line.as_str());
+            let line = if line.is_empty() { "They wrote nothing.".to_owned() } else { format!("They wrote: {line}") };
+            let made = if request.grant().is_some_and(|grant| grant.attempts > 0) {
+                "A pass may have been made: it is deleted, and sessions end."
+            } else {
+                "No pass was made, and none will be."
+            };
+            Some(
+                Card::line(format!("Request {id} for {name} looks wrong to {}.", doubter(request)))
+                    .text(line)
+                    .text(format!("The request is stopped for good. {made}"))
+                    .text(
+                        "Whoever asked was told no more than had the approver changed their mind. Talk to both, and to the \
+                         owner of the account, on numbers that you know.",
+                    ),
+            )
+        }
         News::Checked
         | News::Refused
         | News::Approved

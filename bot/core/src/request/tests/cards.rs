@@ -1,6 +1,6 @@
 //! Does every copy of a card show the request as it is, with no button that does nothing?
 
-use super::samples::{MAX, OLGA, Sample, case, pin_hash};
+use super::samples::{MAX, OLGA, Sample, case, looks_wrong, pin_hash};
 use super::table::{columns, rows};
 use crate::card::{Button, Card, Choice};
 use crate::ids::PersonId;
@@ -30,6 +30,7 @@ fn pressed(button: &Button, by: PersonId) -> Event {
         Choice::Approve => Event::Approve(by),
         Choice::Deny => Event::Deny(by),
         Choice::Withdraw => Event::Withdraw(by),
+        Choice::LooksWrong => looks_wrong(by),
         Choice::Ask => panic!("no card about a request asks for another one"),
         Choice::ShowPin => Event::PinMinted(pin_hash(9), Some(by)),
         Choice::Pick => {

@@ -13,7 +13,7 @@ use crate::ledger::{Phase, Record};
 use crate::policy::assign;
 use crate::ports::PIN_TRIES;
 use crate::request::{Approval, Change, Ending, Event, MOST_REMINDERS, Past, RESENDS, State, UNSEEN_AFTER};
-use crate::task::{Audience, NewTask, Task};
+use crate::task::{Audience, NewTask, News, Task};
 
 fn people(approvals: &[Approval]) -> Vec<PersonId> {
     approvals.iter().map(|approval| approval.by.id).collect()
@@ -103,6 +103,27 @@ proptest! {
         for step in world.steps.iter().filter(|step| matches!(step.event, Event::SetAside(_))) {
             let waits = matches!(step.before.state, State::AwaitingApproval { .. });
             prop_assert_eq!(step.result.is_ok(), waits && step.before.requester.is_visitor());
+        }
+    }
+
+    #[test]
+    fn what_looks_wrong_is_frozen_for_good(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        let doubts = |step: &Step| step.result.is_ok() && matches!(step.event, Event::LooksWrong { .. });
+        let Some(frozen) = world.steps.iter().position(doubts) else { return Ok(()) };
+        world.settle();
+        let is_frozen = matches!(world.sample.request.ending(), Some(Ending::Doubted { .. } | Ending::Reported));
+        prop_assert!(is_frozen, "thawed");
+        for step in &world.steps[frozen..] {
+            let Ok(change) = &step.result else { continue };
+            prop_assert!(!is_issuing(&change.next.state), "it goes on after {:?}", step.event);
+            // Only the owner, or security, may hear more than of an ordinary end.
+            let hears = |news| change.tasks.iter().any(|new| {
+                matches!(&new.task, Task::Tell { to: Audience::Requester(_), news: told } if *told == news)
+            });
+            prop_assert!(!hears(News::Doubted));
+            let is_reported = matches!(change.next.ending(), Some(Ending::Reported));
+            prop_assert!(!hears(News::Reported) || is_reported);
         }
     }
 

@@ -138,6 +138,11 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
     }
 }
 
+pub(crate) fn looks_wrong(by: PersonId) -> Event {
+    let (line, pseudonym) = ("she is on holiday".to_owned(), "pseudonym".to_owned());
+    Event::LooksWrong { by, line, pseudonym }
+}
+
 /// Whoever says at the page that they are Jane.
 pub(crate) fn visitor() -> Human {
     let jane = human(JANE);

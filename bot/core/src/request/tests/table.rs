@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::samples::{
-    FINN, JANE, MAX, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation, human,
-    id, made, monday, notice, pin_hash, posted,
+    FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation,
+    human, id, looks_wrong, made, monday, notice, pin_hash, posted,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Ending, Event, Found, Goal, Look, Past, Progress, Reason, Refusal, Request, State, Told, UNSEEN_AFTER,
+    Ending, Event, Found, Goal, Look, Past, Progress, Reason, Refusal, Request, Seeming, State, Told,
+    UNSEEN_AFTER,
 };
 
 /// The event after `event` in the order of the enum: a new variant does not compile until it has its place here,
@@ -24,7 +25,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::Prompted(_) => Event::Approve(MAX),
         Event::Approve(_) => Event::Pick(MAX, 47),
         Event::Pick(..) => Event::Deny(MAX),
-        Event::Deny(_) => Event::RemindTime(MAX, 0),
+        Event::Deny(_) => looks_wrong(MAX),
+        Event::LooksWrong { .. } => Event::RemindTime(MAX, 0),
         Event::RemindTime(..) => Event::Escalated(escalation(&[FINN])),
         Event::Escalated(_) => Event::SetAside(id()),
         Event::SetAside(_) => Event::ApprovalTimeOver,
@@ -94,6 +96,10 @@ pub(super) fn rows() -> Vec<(String, Event, Duration)> {
                 ("another number", Event::Pick(MAX, 12), soon),
                 ("by a stranger", Event::Pick(STRANGER, 47), soon),
             ],
+            Event::LooksWrong { .. } => vec![
+                ("to another approver", looks_wrong(OLGA), soon),
+                ("to a stranger", looks_wrong(STRANGER), soon),
+            ],
             Event::RemindTime(..) => vec![
                 ("too early", Event::RemindTime(MAX, 0), soon),
                 ("that was counted", Event::RemindTime(MAX, 1), a_while),
@@ -151,6 +157,7 @@ fn closed(ending: &Ending) -> Sample {
         }
         Ending::Locked => Sample::claim_open().after([Event::TriesExhausted]),
         Ending::Reported => Sample::shown().after([Event::Report, Event::Deleted]),
+        Ending::Doubted { .. } => Sample::awaiting().after([looks_wrong(MAX)]),
     }
 }
 
@@ -169,7 +176,8 @@ fn next_ending(ending: &Ending) -> Option<Ending> {
         Ending::LapsedUndecided => Ending::LapsedUnclaimed,
         Ending::LapsedUnclaimed => Ending::Locked,
         Ending::Locked => Ending::Reported,
-        Ending::Reported => return None,
+        Ending::Reported => Ending::Doubted { by: human(MAX), seems: Seeming::Denied },
+        Ending::Doubted { .. } => return None,
     })
 }
 
@@ -201,6 +209,7 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         let name = match (&this, past) {
             (Ending::LapsedUndecided, _) => "Lapsed undecided",
             (Ending::LapsedUnclaimed, _) => "Lapsed unclaimed",
+            (Ending::Doubted { .. }, _) => "Reported by an approver",
             (_, Past::Nothing | Past::Asked(_) | Past::Granted(_)) => sample.request.state.name(),
         };
         columns.push((name.to_owned(), sample.clone()));

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::samples::{
     DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
-    delegate, escalation, human, id, later, monday, notice, number_47, person, pin_hash, posted, visitor,
-    wish,
+    delegate, escalation, human, id, later, looks_wrong, monday, notice, number_47, person, pin_hash, posted,
+    visitor, wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -29,6 +29,7 @@ pub(super) enum Act {
     Pick(PersonId, bool),
     Deny(PersonId),
     SetAside,
+    LooksWrong(PersonId),
     Cancel(PersonId),
     Withdraw(PersonId),
     Resend(PersonId),
@@ -170,6 +171,7 @@ impl World {
         match act {
             Act::Approve(by) => self.apply(Event::Approve(*by)),
             Act::Pick(by, is_right) => self.apply(Event::Pick(*by, if *is_right { 47 } else { 12 })),
+            Act::LooksWrong(by) => self.apply(looks_wrong(*by)),
             Act::Deny(by) => self.apply(Event::Deny(*by)),
             Act::SetAside => self.apply(Event::SetAside(id())),
             Act::Cancel(by) => self.apply(Event::Cancel(account(*by))),
@@ -344,7 +346,11 @@ impl World {
                     self.apply(Event::Prompted(posted(*approver, &format!("{}.{copies}", approver.0))));
                 }
             }
-            Task::Refresh | Task::RetireCopies { .. } | Task::Tell { .. } | Task::RevokeSessions => {}
+            Task::Refresh
+            | Task::RetireCopies { .. }
+            | Task::Tell { .. }
+            | Task::RevokeSessions
+            | Task::ListMethods { .. } => {}
             Task::LookForMethods { number } => {
                 self.apply(Event::Looked(Look { number: *number, found: Found::NotKnown }));
             }
@@ -532,6 +538,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => anybody().prop_map(|by| Act::Pick(by, false)),
         1 => anybody().prop_map(Act::Deny),
         1 => Just(Act::SetAside),
+        1 => anybody().prop_map(Act::LooksWrong),
         1 => anybody().prop_map(Act::Cancel),
         1 => anybody().prop_map(Act::Withdraw),
         1 => anybody().prop_map(Act::Resend),

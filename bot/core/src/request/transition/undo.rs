@@ -182,7 +182,9 @@ impl Draft<'_> {
             | State::Issued { .. }
             | State::Shown { .. } => Ok(()),
             State::Unsettled { goal, .. } | State::Revoking { goal, .. } => match goal {
-                Goal::End(Ending::Revoked(_) | Ending::Reported) => Err(Refusal::Over),
+                Goal::End(Ending::Revoked(_) | Ending::Reported | Ending::Doubted { .. }) => {
+                    Err(Refusal::Over)
+                }
                 Goal::Reopen | Goal::End(_) => Ok(()),
             },
             State::Closed { ending: Ending::Used | Ending::Expired, at, .. }

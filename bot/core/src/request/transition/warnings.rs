@@ -2,7 +2,7 @@
 
 use super::{Applied, Draft};
 use crate::request::{Ending, Goal, Notice, Past, REPORT_TRIES, Refusal, State, Told};
-use crate::task::{Audience, News, Task};
+use crate::task::{Audience, News};
 
 impl Draft<'_> {
     pub(super) fn pin_proved(&mut self) -> Applied {
@@ -70,10 +70,7 @@ impl Draft<'_> {
         for approval in self.before.grant().map(|grant| grant.approvals.clone()).unwrap_or_default() {
             self.tell(Audience::Approver(approval.by.id), News::Reported);
         }
-        if self.before.grant().is_some_and(|grant| grant.attempts > 0) {
-            self.intent("sessions.revoke");
-            self.task(self.now, Task::RevokeSessions);
-        }
+        self.look_after_the_account();
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! Every sentence about what may be wrong.
 
 use super::*;
+use crate::method::{Method, MethodKind};
+use crate::people::{Contact, ContactKind, ContactSource};
+use crate::request::tests::samples::looks_wrong;
 
 #[test]
 fn the_requester_alone_reads_the_number() {
@@ -23,6 +26,7 @@ fn the_requester_alone_reads_the_number() {
     [47]
     [12]
     [Deny]
+    [This looks wrong]
     ");
     assert_eq!(card_for(&Sample::matching(), OLGA), card_for(&Sample::matching(), MAX));
 }
@@ -43,6 +47,133 @@ fn a_wrong_number() {
 
     Request MNPQRS for Jane Doe is over: Max Manager chose another number than the one that I had shown to who asked.
     Either they approved without a call, or somebody told them a number who did not ask. Talk to both before either of them asks or approves again.
+
+    Request: req_0123456789ABCDEFGHJKMNPQRS
+    Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
+    Requester: sam.agent@contoso.com (00000000-0000-0000-0000-000000000002)
+    Rule: helpdesk for staff
+    ");
+}
+
+#[test]
+fn what_looks_wrong_before_it_is_decided() {
+    let sample = Sample::awaiting().after([looks_wrong(MAX)]);
+    let form = what_looks_wrong("value");
+    assert_eq!(form.value, "value");
+    let said =
+        [&form.title, &form.text.join("\n"), &form.fields[0].label, &form.fields[0].hint, &form.submit];
+    insta::assert_snapshot!(said.map(String::as_str).join("\n"), @"
+    This looks wrong
+    Sending this stops the request for good: only a new one goes on. Security reads your line; whoever asked hears only that the request is over.
+    What looks wrong?
+    One line, for security.
+    Stop it
+    ");
+    let security = [Contact {
+        source: ContactSource::Mail,
+        kind: ContactKind::Mail,
+        address: "soc@contoso.com".to_owned(),
+    }];
+    insta::assert_snapshot!(all([nothing_asked(&security), doubted(&sample.request)]), @"
+    The window did not open, so nothing was stopped. Press This looks wrong again.
+    If it does not open then either: do not approve, press Deny if you see it, and write to your security team yourself: soc@contoso.com.
+
+    Thank you. The request for Jane Doe is stopped for good.
+    Security has your line and will talk to you. Whoever asked hears only that it is over: do not tell them more. If somebody calls you about it, hang up.
+    ");
+    insta::assert_snapshot!(card_for(&sample, OLGA), @"
+    Pass for Jane Doe: stopped for safety, it looks wrong to Max Manager
+    For: Jane Doe (jane.doe@contoso.com)
+    Asked by: Sam Agent (sam.agent@contoso.com)
+    Reason: lost her phone, INC0012345
+    Code goes to: +49…12 (sms)
+    Pass: good for 1 hour and one sign-in, from the moment they open it
+    Rule: helpdesk for staff
+    ");
+    insta::assert_snapshot!(mail(&security_mail(&sample.request, News::Doubted)), @"
+    Subject: tapdesk: Request MNPQRS for Jane Doe looks wrong to Max Manager.
+
+    Request MNPQRS for Jane Doe looks wrong to Max Manager.
+    They wrote: she is on holiday
+    The request is stopped for good. No pass was made, and none will be.
+    Whoever asked was told no more than had the approver changed their mind. Talk to both, and to the owner of the account, on numbers that you know.
+
+    Request: req_0123456789ABCDEFGHJKMNPQRS
+    Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
+    Requester: sam.agent@contoso.com (00000000-0000-0000-0000-000000000002)
+    Rule: helpdesk for staff
+    ");
+    let denied = Sample::awaiting().after([Event::Deny(MAX)]);
+    assert_eq!(
+        news_of(&sample, News::Denied),
+        news_of(&denied, News::Denied),
+        "the words give the doubt away"
+    );
+}
+
+#[test]
+fn what_looks_wrong_after_it_was_approved() {
+    let two = || Sample::received().after([Event::FactsArrived(Box::new(case(&[&[MAX], &[OLGA]])))]);
+    let approved = || two().after([Event::Approve(MAX), Event::Approve(OLGA)]);
+    insta::assert_snapshot!(news_of(&approved().after([looks_wrong(MAX)]), News::Doubted), @"
+    Request MNPQRS for Jane Doe looks wrong to Max Manager: it is stopped for good.
+    You had approved it. Security looks into it and may talk to you; if somebody calls you about it, hang up.
+    ");
+    let withdrawn = approved().after([Event::Withdraw(MAX)]);
+    assert_eq!(
+        news_of(&approved().after([looks_wrong(MAX)]), News::Denied),
+        news_of(&withdrawn, News::Denied),
+        "the words give the doubt away"
+    );
+    let shown = Sample::shown().after([looks_wrong(MAX), Event::Deleted]);
+    insta::assert_snapshot!(news_of(&shown, News::Over), @"The pass for Jane Doe is over: approved by Max Manager, then revoked by Max Manager.");
+    insta::assert_snapshot!(mail(&security_mail(&shown.request, News::Doubted)), @"
+    Subject: tapdesk: Request MNPQRS for Jane Doe looks wrong to Max Manager.
+
+    Request MNPQRS for Jane Doe looks wrong to Max Manager.
+    They wrote: she is on holiday
+    The request is stopped for good. A pass may have been made: it is deleted, and sessions end.
+    Whoever asked was told no more than had the approver changed their mind. Talk to both, and to the owner of the account, on numbers that you know.
+
+    Request: req_0123456789ABCDEFGHJKMNPQRS
+    Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
+    Requester: sam.agent@contoso.com (00000000-0000-0000-0000-000000000002)
+    Rule: helpdesk for staff
+    ");
+}
+
+#[test]
+fn what_was_registered_since_a_pass_was_made() {
+    let at = |time: &str| Some(time.parse().unwrap());
+    let method = |kind, created_at| Method { kind, created_at };
+    let methods = [
+        method(MethodKind::Password, None),
+        method(MethodKind::Pass, at("2026-03-02T09:01:00Z")),
+        method(MethodKind::WindowsHello, at("2025-01-01T00:00:00Z")),
+        method(MethodKind::Passkey, at("2026-03-02T09:05:00Z")),
+        method(MethodKind::Phone, None),
+        method(MethodKind::Other("carrierPigeon".to_owned()), None),
+    ];
+    let request = Sample::shown().after([Event::Report]).request;
+    insta::assert_snapshot!(mail(&methods_registered(&request, Some(&methods), monday())), @"
+    Subject: tapdesk: what was registered for Jane Doe since a pass was made
+
+    Ways to sign in of Jane Doe that were registered since 2026-03-02 09:00 UTC, or whose time Entra does not tell:
+    - passkey: 2026-03-02 09:05 UTC
+    - phone: unknown time
+    - carrierPigeon: unknown time
+    Remove in Entra what Jane Doe does not know. Talk to them on a number that you know.
+
+    Request: req_0123456789ABCDEFGHJKMNPQRS
+    Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
+    Requester: sam.agent@contoso.com (00000000-0000-0000-0000-000000000002)
+    Rule: helpdesk for staff
+    ");
+    insta::assert_snapshot!(methods_registered(&request, None, monday()).text.as_str().lines().next().unwrap(), @"I cannot read what was registered for Jane Doe since 2026-03-02 09:00 UTC: Entra does not let me (the permission is UserAuthenticationMethod.Read.All). Look there yourself, now.");
+    insta::assert_snapshot!(mail(&methods_registered(&request, Some(&methods[..3]), monday())), @"
+    Subject: tapdesk: what was registered for Jane Doe since a pass was made
+
+    Entra lists nothing that was registered for Jane Doe since 2026-03-02 09:00 UTC.
 
     Request: req_0123456789ABCDEFGHJKMNPQRS
     Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)

@@ -18,6 +18,7 @@ fn the_card_says_that_nobody_checked_who_asks() {
     [47]
     [12]
     [Deny]
+    [This looks wrong]
     ");
 }
 
