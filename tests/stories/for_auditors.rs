@@ -36,7 +36,12 @@ async fn no_cell_of_the_csv_is_a_formula() -> anyhow::Result<()> {
     ensure!(said.code == Some(0) && said.out.contains("\r\n"), "{said:?}");
     let quoted = NASTY.replace('"', "\"\"");
     ensure!(said.out.contains(&format!("\"'{quoted}\"")), "{}", said.out);
-    assert_snapshot!(world.told_to_auditors(&said.out.replace("\r\n", "\n"))?, @"");
+    // Where lines and heads begin, and whether there are commas between them, differs.
+    let rows = said.out.lines().map(|row| {
+        let places = [",tapdesk ", ",\"tapdesk "].map(|begin| row.find(begin));
+        places.into_iter().flatten().min().map_or_else(|| row.to_owned(), |end| format!("{},…", &row[..end]))
+    });
+    assert_snapshot!(world.told_to_auditors(&rows.collect::<Vec<_>>().join("\n"))?, @"");
     world.finish_unread().await
 }
 
