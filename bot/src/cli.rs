@@ -128,12 +128,7 @@ fn serve(path: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<ExitCode> {
-    ensure!(
-        heads.is_empty() || heads.len() == paths.len(),
-        "--head: {} for {} ledgers; give one for each, in the order of --path, or none",
-        heads.len(),
-        paths.len()
-    );
+    one_head_each(paths, heads)?;
     let mut jointly = Jointly::default();
     let mut is_sound = true;
     for (place, path) in paths.iter().enumerate() {
@@ -153,6 +148,17 @@ fn verify(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<ExitCode> {
         complain(&anyhow::Error::new(contradiction));
     }
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether it is clear which head belongs to which ledger.
+pub(crate) fn one_head_each(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<()> {
+    ensure!(
+        heads.is_empty() || heads.len() == paths.len(),
+        "--head: {} for {} ledgers; give one for each, in the order of --path, or none",
+        heads.len(),
+        paths.len()
+    );
+    Ok(())
 }
 
 fn tell(path: &Path, verified: &Verified) {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use crate::graph::SignIn;
 use crate::process::{Ended, run};
 use crate::scene::{JANES_PHONE, rulebook};
-use crate::world::{Colleague, World, pin_in};
+use crate::world::{World, pin_in};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// What somebody types who wants the auditor's spreadsheet and browser to work for them.
@@ -146,16 +146,8 @@ impl World {
         let read = self.asks(&self.otto, &format!("for {} {reason}", self.jane.account.mention())).await?;
         let read = read.join("\n");
         let number = read.split_once("Your number is ").with_context(|| read.clone())?.1[..2].to_owned();
-        let other = self.numbers_before(&self.mary)?.into_iter().find(|other| *other != number);
+        let other = self.numbers_on_card(&self.mary)?.into_iter().find(|other| *other != number);
         Ok((number, other.context("there is one number only")?))
-    }
-
-    /// The numbers that somebody can choose from.
-    fn numbers_before(&self, who: &Colleague) -> anyhow::Result<Vec<String>> {
-        let card = self.card(who, "Deny")?;
-        let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-        let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
-        Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
     }
 }
 

@@ -24,6 +24,7 @@ use tapdesk_core::ledger::Head;
 
 use self::names::Source;
 use self::shown::{Entry, Summary};
+use crate::cli::one_head_each;
 use crate::config::Config;
 
 /// What somebody wants to read.
@@ -156,12 +157,7 @@ fn day(text: &str) -> Result<Date, String> {
 
 /// Every ledger, if each is whole and no two of them contradict each other, and what was begun without an end.
 fn verified(paths: &[PathBuf], heads: &[String]) -> anyhow::Result<(Vec<Verified>, Vec<String>)> {
-    ensure!(
-        heads.is_empty() || heads.len() == paths.len(),
-        "--head: {} for {} ledgers; give one for each, in the order of --path, or none",
-        heads.len(),
-        paths.len()
-    );
+    one_head_each(paths, heads)?;
     let no_report = || "the ledger does not verify, so it gives no report; tapdesk ledger verify shows more";
     let mut jointly = Jointly::default();
     let mut ledgers = Vec::new();
