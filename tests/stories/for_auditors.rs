@@ -1,6 +1,7 @@
 //! What does somebody read who was not there? `tapdesk report`, from the ledger, with names only while they are kept.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use insta::assert_snapshot;
@@ -69,6 +70,25 @@ async fn the_json_has_a_summary_and_the_same_rows() -> anyhow::Result<()> {
     let lines = matched["lines"]["tapdesk"].take();
     ensure!(lines.as_array().is_some_and(|lines| lines.len() > 5), "{lines}");
     assert_snapshot!(world.told_to_auditors(&serde_json::to_string_pretty(&matched)?)?, @"");
+    world.finish_unread().await
+}
+
+/// Two endings that need a page and a line of text.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_and_what_looked_wrong_is_told_apart() -> anyhow::Result<()> {
+    let world = World::with_page("").await?;
+    world.asks_as_jane().await?;
+    world.advance(Duration::from_mins(1)).await?;
+    world.ada_asks_for_jane().await?;
+    world.says_it_looks_wrong(&world.mary, "Jane sits next to me").await?;
+    let report = json(&world.reported(&["--json"]).await?)?;
+    let told = |row: usize, field: &str| report["requests"][row][field].clone();
+    ensure!(told(0, "asked_in") == "page" && told(0, "outcome") == "set_aside", "{report:#}");
+    ensure!(told(0, "requester") == told(0, "subject") && told(0, "account").is_null(), "{report:#}");
+    ensure!(told(1, "asked_in") == "slack" && told(1, "outcome") == "doubted", "{report:#}");
+    ensure!(told(1, "outcome_by")["name"] == "Mary Major", "{report:#}");
+    ensure!(told(1, "decisions")[0]["decision"] == "doubted", "{report:#}");
+    world.everybody_reads();
     world.finish_unread().await
 }
 

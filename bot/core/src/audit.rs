@@ -105,6 +105,8 @@ pub enum Decided {
     Denied,
     /// A wrong number was chosen.
     Mismatched,
+    /// It looked wrong to an approver.
+    Doubted,
     /// It was cancelled, withdrawn or revoked.
     Stopped,
 }
@@ -224,6 +226,7 @@ impl Row {
             (Phase::Event, "approval.given") => self.decide(record, Decided::Approved),
             (Phase::Event, "denial.given") => self.decide(record, Decided::Denied),
             (Phase::Event, "approval.mismatched") => self.decide(record, Decided::Mismatched),
+            (Phase::Event, "request.doubted") => self.decide(record, Decided::Doubted),
             (Phase::Event, "request.stopped") => self.decide(record, Decided::Stopped),
             (Phase::Event, "request.approved") => self.approved_at = Some(record.at),
             (Phase::Event, "ticket.code.sent") => self.send(record, "code"),
@@ -268,6 +271,7 @@ impl Decided {
             Self::Approved => "approved",
             Self::Denied => "denied",
             Self::Mismatched => "mismatched",
+            Self::Doubted => "doubted",
             Self::Stopped => "stopped",
         }
     }
