@@ -132,11 +132,22 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Change {
         let has_copies = !self.next.posted.is_empty();
         let is_edited = self.tasks.iter().any(|new| new.task == Task::Refresh);
-        let shown = |request| words::approvals(request, self.now);
-        if has_copies && !is_edited && shown(self.before) != shown(&self.next) {
+        if has_copies && !is_edited && self.changes_a_card() {
             self.task(self.now, Task::Refresh);
         }
         Change { next: self.next, tasks: self.tasks, records: self.records, fresh_tries: self.fresh_tries }
+    }
+
+    /// Whether somebody's card changed who is not sent it anew: a newer copy retires the older ones by itself, and to edit
+    /// everybody's for one reminder would be more than a chat takes.
+    fn changes_a_card(&self) -> bool {
+        let shown = |request| words::approvals(request, self.now);
+        let (before, after) = (shown(self.before), shown(&self.next));
+        let asked = self.next.case().map_or(&[][..], |case| &case.approvers);
+        let is_sent = |approver: PersonId| self.tasks.iter().any(|new| new.task == Task::Prompt { approver });
+        let mut pairs = asked.iter().zip(before.iter().zip(&after));
+        before.len() != after.len()
+            || pairs.any(|(candidate, (before, after))| before != after && !is_sent(candidate.human.id))
     }
 
     /// Ends the request, unless a create may still land: then it ends once that is settled.
