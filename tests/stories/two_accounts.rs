@@ -43,7 +43,7 @@ async fn nobody_is_left_to_approve_when_the_other_account_is_ones_own() -> anyho
     let marys_other = second_account(&world, &world.mary, "mary@contoso.com");
     let read = world.asks_for(&marys_other, &world.jane).await?;
     assert_snapshot!(read.last().map_or("", String::as_str), @r"
-    Request …… for Jane Doe cannot go on.
+    Request …… for your colleague cannot go on.
     Nobody can approve this: it would take their manager Mary Major. Nobody approves what they asked for or what is for them. Ask a colleague of the help desk to make the request, or your administrator to name another approver.
     ");
     world.nobody_is_bothered()?;
