@@ -37,7 +37,7 @@ async fn refusal(world: &World) -> anyhow::Result<String> {
 fn cautions(world: &World) -> anyhow::Result<String> {
     let card = world.card(&world.otto, "Approve")?.visible_text();
     let facts = card.split_once("helpdesk for staff\n").context("no rule on the card")?.1;
-    Ok(facts.split("\nApprove only").next().unwrap_or_default().to_owned())
+    Ok(facts.split("Approve only").next().unwrap_or_default().trim_end().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
