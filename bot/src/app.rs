@@ -282,6 +282,7 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
     let settings = Settings {
         public_url: config.public_url.to_string(),
         security: config.security_contacts().unwrap_or_default(),
+        alarms: config.security.alarms.clone(),
         security_group: config.security.group,
         command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
         visits: config.ask.clone(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tapdesk_adapters::secret::Secret;
+use tapdesk_core::alarm::Alarms;
 use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::{GroupId, LedgerName};
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
@@ -146,6 +147,9 @@ pub struct Ledger {
 pub struct Security {
     /// `mailto:` addresses.
     pub notify: Vec<String>,
+    /// What security hears of because it is out of the ordinary.
+    #[serde(default)]
+    pub alarms: Alarms,
     /// The object id of a group: its members are security's people in chat, who may see and revoke any request.
     pub group: Option<GroupId>,
 }
@@ -402,6 +406,7 @@ impl Config {
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = self.policy.faults();
+        faults.extend(self.security.alarms.faults(self.store.keep_closed));
         faults.extend(self.ask.iter().flat_map(|visits| visits.faults(&self.policy)));
         let mut fault = |key: &str, what: &str| faults.push(Fault::new(key, what));
         let safe = self.tls.is_some() || self.behind_tls_proxy || self.listen.ip().is_loopback();

@@ -60,6 +60,8 @@ pub struct Setting {
     pub store: StoreKind,
     /// The `[policy]` section with its rules, as TOML; `{helpdesk}` and `{oncall}` stand for group ids.
     pub policy: String,
+    /// The `[security.alarms]` section; most stories ring none.
+    pub alarms: String,
     /// Further top-level or sectioned TOML; `{files}` stands for the directory of tapdesk's own files.
     pub extra: String,
     /// How many seconds tapdesk waits for an answer from outside.
@@ -133,11 +135,21 @@ pin = ["approver"]
 notice = ["email", "manager"]
 "#;
 
+/// Every alarm is off.
+pub const NO_ALARMS: &str = r#"
+[security.alarms]
+repeated_requests = "off"
+busy_agent = "off"
+quick_approval = "off"
+new_approver = "off"
+"#;
+
 impl Default for Setting {
     fn default() -> Self {
         Self {
             store: store_of_this_run(),
             policy: USUAL_POLICY.to_owned(),
+            alarms: NO_ALARMS.to_owned(),
             extra: String::new(),
             patience: 5,
             apart: None,
@@ -673,6 +685,7 @@ retry_pause = "0s"
 
 [security]
 notify = ["mailto:{SECURITY}"]
+{alarms}
 
 [graph]
 tenant_id = "{tenant}"
@@ -707,6 +720,7 @@ from = "tapdesk <tapdesk@contoso.com>"
 {policy}
 "#,
         extra = setting.extra,
+        alarms = setting.alarms,
         connect = setting.patience.min(2),
         patience = setting.patience,
         tenant = entra.tenant_id,

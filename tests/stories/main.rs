@@ -1,6 +1,7 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
 mod after;
+mod alarms;
 mod approving;
 mod asking;
 mod bad_disk;

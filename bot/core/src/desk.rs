@@ -4,6 +4,7 @@
 //! written down first, and nothing that was accepted is lost: what fails is left where a later try finds it.
 
 mod after;
+mod alarms;
 mod approvers;
 mod caution;
 mod claim;
@@ -29,6 +30,7 @@ pub use self::facts::Looked;
 pub use self::inquiry::{Inquiry, Question};
 pub use self::intake::Answer;
 pub use self::visit::Visit;
+use crate::alarm::Alarms;
 use crate::evaluation::Mode;
 use crate::ids::{ChatName, DeliveryId, GroupId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Phase, Record};
@@ -68,6 +70,8 @@ pub struct Settings {
     pub public_url: String,
     /// Where security is told.
     pub security: Vec<Contact>,
+    /// What security hears of because it is out of the ordinary.
+    pub alarms: Alarms,
     /// Whose members are security's people in chat.
     pub security_group: Option<GroupId>,
     /// What people may ask for at the page, if there is one.

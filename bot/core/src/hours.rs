@@ -138,7 +138,7 @@ impl fmt::Display for Zone {
 }
 
 /// Reads `"20:00"`, and what a stored request says.
-fn time_of_day<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Time, D::Error> {
+pub(crate) fn time_of_day<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Time, D::Error> {
     let text = String::deserialize(input)?;
     text.parse()
         .map_err(|_| serde::de::Error::custom(format!("\"{text}\" is not a time of day: write 20:00")))

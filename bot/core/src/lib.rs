@@ -3,6 +3,7 @@
 //! Nothing here performs I/O by itself, reads a clock or knows a platform's name; see `README.md` beside this
 //! package for the table of states and events.
 
+pub mod alarm;
 pub mod audit;
 pub mod card;
 pub mod caution;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::Alarm;
 use crate::caution::Caution;
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{ChatUser, GroupId, PassId, PersonId, PromptId, RequestId, RuleName, TicketNumber, Version};
@@ -77,6 +78,9 @@ pub struct Request {
     /// What looked wrong to an approver, if anything did.
     #[serde(default)]
     pub doubt: Option<Doubt>,
+    /// The alarms that rang for it, one of each kind at most.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// Which ledger lines its changes stand on.
     pub footing: Footing,
     /// Where it stands.
@@ -447,6 +451,8 @@ pub struct Approval {
 pub struct Posted {
     /// Who sees it.
     pub approver: PersonId,
+    /// Since when.
+    pub at: Timestamp,
     /// Where it is.
     pub message: MessageRef,
 }
@@ -663,4 +669,6 @@ pub enum Party {
     Subject(PersonId),
     /// Who asked.
     Requester(ChatUser),
+    /// Who approved.
+    Approved(PersonId),
 }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::AlarmKind;
 use crate::ids::{ChatUser, PersonId};
 
 /// A task with its time.
@@ -68,6 +69,8 @@ pub enum Task {
     Delete,
     /// End the subject's sessions, since somebody else may have used the pass.
     RevokeSessions,
+    /// Look for what is out of the ordinary, and tell security.
+    RaiseAlarms,
     /// Tell security which ways to sign in were registered since, for somebody else may have done so.
     ListMethods {
         /// When the first pass was asked for.
@@ -140,4 +143,6 @@ pub enum News {
     Revoked,
     /// An approver said that it looks wrong.
     Doubted,
+    /// Something is out of the ordinary.
+    Alarm(AlarmKind),
 }

@@ -10,6 +10,7 @@ use crate::inbound::Unclear;
 use crate::request::{Approval, Case, Ending, Goal, Past, Refusal, Request, State};
 
 mod after;
+mod alarm;
 mod approval;
 mod asked;
 mod caution;

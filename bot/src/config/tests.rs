@@ -206,3 +206,17 @@ fn a_secret_is_never_quoted() {
         assert!(!complaint.contains("8675") && !complaint.contains("3091234"), "{complaint}");
     }
 }
+
+#[test]
+fn an_alarm_that_could_never_ring_as_it_says_is_named() {
+    let quick = "quick_approval = { within = \"10s\" }";
+    check(
+        quick,
+        "quick_approval = { within = \"1h\" }",
+        "quick_approval",
+        "security.alarms.quick_approval",
+        "1s to 10m",
+    );
+    check(quick, "quick_approval = \"on\"", "quick_approval", "security.alarms.quick_approval", "\"off\"");
+    check("over = \"28d\"", "over = \"30d\"", "busy_agent", "security.alarms.busy_agent", "keep_closed");
+}

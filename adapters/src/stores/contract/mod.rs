@@ -50,6 +50,7 @@ macro_rules! store_contract {
             a_task_that_is_done_never_comes_back,
             a_task_that_was_given_back_comes_when_it_said,
             the_next_due_time_counts_leases_too,
+            requests_are_found_by_who_approved_them,
             tickets_are_found_per_subject_and_time,
             closed_requests_are_found_by_their_people_too,
             the_anchor_never_moves_backwards,

@@ -105,7 +105,7 @@ async fn compare(store: &dyn Store, model: &Model) {
             found.sort();
             assert_eq!(found, model.open_requests(&whom), "{whom:?}");
         }
-        for party in [Party::Subject(person(n)), Party::Requester(account(n))] {
+        for party in [Party::Subject(person(n)), Party::Requester(account(n)), Party::Approved(person(n))] {
             for since in [at(0), at(1)] {
                 let mut found = store.requests_since(&party, since).await.unwrap();
                 found.sort();

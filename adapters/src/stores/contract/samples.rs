@@ -106,6 +106,7 @@ pub fn received(n: u32) -> Request {
         lifetime: None,
         posted: Vec::new(),
         doubt: None,
+        alarms: Vec::new(),
         footing: Footing::default(),
         state: State::Received,
     }

@@ -362,6 +362,24 @@ pub async fn closed_requests_are_found_by_their_people_too(store: Any) {
     assert_eq!(store.requests_since(&Party::Requester(account(2)), at(0)).await.unwrap(), []);
 }
 
+/// Who approved is remembered as long as the request is, and who was only asked is not.
+pub async fn requests_are_found_by_who_approved_them(store: Any) {
+    for n in 1..=2 {
+        open(&store, commit(received(n))).await;
+    }
+    store.commit(Version::FIRST, commit(awaiting(1, 10, 2))).await.unwrap();
+    store.commit(Version::FIRST, commit(awaiting(2, 11, 2))).await.unwrap();
+    let approved = Party::Approved(person(2));
+    assert_eq!(store.requests_since(&approved, at(0)).await.unwrap(), []);
+    let granted = claimable(1, 10, 1, at(5));
+    store.commit(Version(2), commit(granted.clone())).await.unwrap();
+    assert_eq!(store.requests_since(&approved, at(0)).await.unwrap(), [id(1)]);
+    store.commit(Version(3), commit(closed(&granted, at(6)))).await.unwrap();
+    assert_eq!(store.requests_since(&approved, at(0)).await.unwrap(), [id(1)]);
+    assert_eq!(store.forget(at(7)).await.unwrap(), 1);
+    assert_eq!(store.requests_since(&approved, at(0)).await.unwrap(), []);
+}
+
 /// A request counts once, whatever its codes, and is found after it closed.
 pub async fn tickets_are_found_per_subject_and_time(store: Any) {
     for (n, opened) in [(1, 100), (2, 200)] {

@@ -78,6 +78,7 @@ impl Desk {
             Task::Sweep => return self.sweep(leased, &stored.request).await,
             Task::Delete => return self.delete(&stored.request).await,
             Task::RevokeSessions => return self.revoke_sessions(leased, &stored.request).await,
+            Task::RaiseAlarms => return self.raise_alarms(&stored.request).await,
             Task::ListMethods { since } => return self.list_methods(leased, &stored.request, *since).await,
             Task::NotifyOwner => return self.notify_owner(&stored).await,
             Task::Watch => return self.watch(&stored.request).await,
@@ -162,7 +163,9 @@ impl Desk {
         let Some(candidate) = case.candidate(approver) else { return Ok(Done::Done) };
         let card = words::approval(request, case, candidate, self.now());
         let message: MessageRef = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await?;
-        self.change(&request.id, Event::Prompted(Posted { approver, message })).await.map(|_| Done::Done)
+        self.change(&request.id, Event::Prompted(Posted { approver, at: self.now(), message }))
+            .await
+            .map(|_| Done::Done)
     }
 
     /// Finds out who else can be asked. A look-up that fails is tried again until the time is over.
@@ -439,6 +442,7 @@ impl Task {
             Self::Unseen => "unseen",
             Self::Delete => "delete",
             Self::RevokeSessions => "revoke_sessions",
+            Self::RaiseAlarms => "raise_alarms",
             Self::ListMethods { .. } => "list_methods",
             Self::NotifyOwner => "notify_owner",
             Self::Watch => "watch",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Case, Look, Made, Notice, Posted, Progress, Reason, Request, Told};
+use crate::alarm::Alarm;
 use crate::ids::{ChatUser, PassId, PersonId, RequestId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -43,6 +44,8 @@ pub enum Event {
         /// The same as the ledger may have it.
         pseudonym: String,
     },
+    /// Alarms ring.
+    Alarmed(Vec<Alarm>),
     /// The approval's time may be over.
     ApprovalTimeOver,
     /// A code was minted and is about to be sent.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Asker, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress,
+    Approval, Asker, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress,
     REPORT_OUTLIVES, Reason, Request, Seeming, State, Whom,
 };
 use crate::ids::{ChatUser, PersonId};
@@ -150,7 +150,8 @@ impl Request {
     #[must_use]
     pub fn parties(&self) -> Vec<Party> {
         let requester = self.requester.account().cloned().map(Party::Requester);
-        requester.into_iter().chain(self.subject_id().map(Party::Subject)).collect()
+        let approved = self.approvals().iter().map(|approval| Party::Approved(approval.by.id));
+        requester.into_iter().chain(self.subject_id().map(Party::Subject)).chain(approved).collect()
     }
 
     /// Whether it waits for this person's decision.
@@ -314,10 +315,10 @@ impl Ending {
 }
 
 impl Request {
-    /// Whether this person approved it.
+    /// The approvals that were given, until it ended undecided.
     #[must_use]
-    pub fn has_approved(&self, person: PersonId) -> bool {
-        let approvals = match &self.state {
+    pub fn approvals(&self) -> &[Approval] {
+        match &self.state {
             State::AwaitingApproval { approvals, .. } => approvals,
             State::Received
             | State::Approved(_)
@@ -327,12 +328,14 @@ impl Request {
             | State::Issued { .. }
             | State::Shown { .. }
             | State::Revoking { .. }
-            | State::Closed { .. } => match self.grant() {
-                Some(grant) => &grant.approvals,
-                None => return false,
-            },
-        };
-        approvals.iter().any(|approval| approval.by.id == person)
+            | State::Closed { .. } => self.grant().map_or(&[], |grant| &grant.approvals),
+        }
+    }
+
+    /// Whether this person approved it.
+    #[must_use]
+    pub fn has_approved(&self, person: PersonId) -> bool {
+        self.approvals().iter().any(|approval| approval.by.id == person)
     }
 }
 

@@ -38,6 +38,7 @@ impl Request {
             lifetime,
             posted: Vec::new(),
             doubt: None,
+            alarms: Vec::new(),
             footing: Footing::default(),
             state: State::Received,
         };
@@ -65,6 +66,7 @@ impl Request {
             Event::Escalated(escalation) => draft.escalated(escalation),
             Event::SetAside(by) => draft.set_aside(by),
             Event::LooksWrong { by, line, pseudonym } => draft.looks_wrong(by, line, &pseudonym),
+            Event::Alarmed(alarms) => draft.alarmed(alarms),
             Event::ApprovalTimeOver => draft.approval_time_over(),
             Event::CodeMinted(hash, route) => draft.code_minted(hash, route),
             Event::CodeSent(hash, receipt) => draft.code_sent(&hash, &receipt),

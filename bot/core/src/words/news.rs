@@ -1,7 +1,7 @@
 //! What do people hear of a request as it goes on?
 
 use super::undo::{new_pin_needed, revoked};
-use super::{after, asked, by_whom, length, reason, some_names, subject_name, suspicion};
+use super::{after, alarm, asked, by_whom, length, reason, some_names, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
@@ -62,6 +62,7 @@ pub fn news(request: &Request, news: News) -> Card {
         News::Resent => new_pin_needed(request),
         News::Revoked => revoked(request),
         News::Doubted => suspicion::looks_wrong_to_another(request),
+        News::Alarm(kind) => alarm::alarm(request, kind),
         News::Reported => Card::line(format!("Request {id} for {name} was stopped for safety."))
             .text("Security looks into it. Please do not ask again before they have talked to you."),
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::news::people;
-use super::{LONGEST_REASON, subject_name};
+use super::{LONGEST_REASON, alarm, subject_name};
 use crate::card::Card;
 use crate::form::{Field, FieldName, Form, Input, Purpose};
 use crate::method::{Method, MethodKind};
@@ -179,6 +179,7 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
                     ),
             )
         }
+        News::Alarm(kind) => Some(alarm::alarm(request, kind)),
         News::Checked
         | News::Refused
         | News::Approved

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::samples::{FINN, later};
 use super::world::{Step, World, acts, facts, mistaken_facts};
+use crate::alarm::AlarmKind;
 use crate::ids::PersonId;
 use crate::ledger::{Phase, Record};
 use crate::policy::assign;
@@ -103,6 +104,20 @@ proptest! {
         for step in world.steps.iter().filter(|step| matches!(step.event, Event::SetAside(_))) {
             let waits = matches!(step.before.state, State::AwaitingApproval { .. });
             prop_assert_eq!(step.result.is_ok(), waits && step.before.requester.is_visitor());
+        }
+    }
+
+    #[test]
+    fn an_alarm_rings_once_and_holds_nothing_up(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        let rings = |change: &&Change| brings(&change.tasks, &Task::Tell {
+            to: Audience::Security,
+            news: News::Alarm(AlarmKind::NewApprover),
+        });
+        prop_assert!(changes(&world).map(|(_, change)| change).filter(rings).count() <= 1);
+        for (step, change) in changes(&world).filter(|(step, _)| matches!(step.event, Event::Alarmed(_))) {
+            prop_assert_eq!(&step.before.state, &change.next.state);
         }
     }
 

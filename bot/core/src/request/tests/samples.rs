@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::alarm::Alarm;
 use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RequestId, Version};
 use crate::inbound::Ask;
 use crate::ledger::Record;
@@ -78,7 +79,7 @@ pub(crate) fn escalation(people: &[PersonId]) -> Escalation {
 pub(crate) fn posted(approver: PersonId, message: &str) -> Posted {
     let message =
         MessageRef { chat: "slack".into(), conversation: "D1".to_owned(), message: message.to_owned() };
-    Posted { approver, message }
+    Posted { approver, at: monday(), message }
 }
 
 pub(crate) fn monday() -> Timestamp {
@@ -136,6 +137,10 @@ pub(crate) fn case(slots: &[&[PersonId]]) -> Case {
         cautions: Vec::new(),
         undated: Some(Vec::new()),
     }
+}
+
+pub(crate) fn new_approver() -> Alarm {
+    Alarm::NewApprover(human(MAX))
 }
 
 pub(crate) fn looks_wrong(by: PersonId) -> Event {

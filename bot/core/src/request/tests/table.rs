@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::samples::{
     FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation,
-    human, id, looks_wrong, made, monday, notice, pin_hash, posted,
+    human, id, looks_wrong, made, monday, new_approver, notice, pin_hash, posted,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
@@ -26,7 +26,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::Approve(_) => Event::Pick(MAX, 47),
         Event::Pick(..) => Event::Deny(MAX),
         Event::Deny(_) => looks_wrong(MAX),
-        Event::LooksWrong { .. } => Event::RemindTime(MAX, 0),
+        Event::LooksWrong { .. } => Event::Alarmed(vec![new_approver()]),
+        Event::Alarmed(_) => Event::RemindTime(MAX, 0),
         Event::RemindTime(..) => Event::Escalated(escalation(&[FINN])),
         Event::Escalated(_) => Event::SetAside(id()),
         Event::SetAside(_) => Event::ApprovalTimeOver,

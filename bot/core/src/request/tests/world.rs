@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::samples::{
     DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
-    delegate, escalation, human, id, later, looks_wrong, monday, notice, number_47, person, pin_hash, posted,
-    visitor, wish,
+    delegate, escalation, human, id, later, looks_wrong, monday, new_approver, notice, number_47, person,
+    pin_hash, posted, visitor, wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -346,6 +346,7 @@ impl World {
                     self.apply(Event::Prompted(posted(*approver, &format!("{}.{copies}", approver.0))));
                 }
             }
+            Task::RaiseAlarms => self.apply(Event::Alarmed(vec![new_approver()])),
             Task::Refresh
             | Task::RetireCopies { .. }
             | Task::Tell { .. }

@@ -32,6 +32,7 @@ impl Draft<'_> {
             line = line.with_fact("cautions", names.join(", "));
         }
         line.by(by);
+        self.task(self.now, Task::RaiseAlarms);
         if case.slots.is_empty() {
             self.grant(case, Vec::new());
             return Ok(());
@@ -94,6 +95,7 @@ impl Draft<'_> {
             return Err(Refusal::GivenAlready);
         }
         self.decision("approval.given", candidate, Some(proof));
+        self.task(self.now, Task::RaiseAlarms);
         let stands_for = candidate.stands_for().cloned();
         approvals.push(Approval { by: candidate.human.clone(), stands_for, at: self.now });
         let people: Vec<PersonId> = approvals.iter().map(Approval::counts_for).collect();

@@ -1,6 +1,7 @@
 //! What follows when somebody says that a request is not what it seems?
 
 use super::{Applied, Draft};
+use crate::alarm::Alarm;
 use crate::ids::PersonId;
 use crate::people::Human;
 use crate::request::{Doubt, Ending, Goal, Past, Refusal, Seeming, State};
@@ -45,6 +46,19 @@ impl Draft<'_> {
         self.task(self.now, Task::Refresh);
         self.look_after_the_account();
         Ok(())
+    }
+
+    /// Security hears of each kind once; the request goes on as it is.
+    pub(super) fn alarmed(&mut self, alarms: Vec<Alarm>) -> Applied {
+        for alarm in alarms {
+            let kind = alarm.kind();
+            if self.next.alarms.iter().all(|rung| rung.kind() != kind) {
+                self.next.alarms.push(alarm);
+                self.event("alarm.raised").with_fact("kind", kind.name());
+                self.tell(Audience::Security, News::Alarm(kind));
+            }
+        }
+        if self.records.is_empty() { Err(Refusal::Moot) } else { Ok(()) }
     }
 
     /// Once a pass may have been made, somebody else may be signed in with it and may have made themselves at home.

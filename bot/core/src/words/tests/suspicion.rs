@@ -1,9 +1,10 @@
 //! Every sentence about what may be wrong.
 
 use super::*;
+use crate::alarm::{Alarm, AlarmKind};
 use crate::method::{Method, MethodKind};
 use crate::people::{Contact, ContactKind, ContactSource};
-use crate::request::tests::samples::looks_wrong;
+use crate::request::tests::samples::{human, looks_wrong};
 
 #[test]
 fn the_requester_alone_reads_the_number() {
@@ -174,6 +175,54 @@ fn what_was_registered_since_a_pass_was_made() {
     Subject: tapdesk: what was registered for Jane Doe since a pass was made
 
     Entra lists nothing that was registered for Jane Doe since 2026-03-02 09:00 UTC.
+
+    Request: req_0123456789ABCDEFGHJKMNPQRS
+    Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
+    Requester: sam.agent@contoso.com (00000000-0000-0000-0000-000000000002)
+    Rule: helpdesk for staff
+    ");
+}
+
+#[test]
+fn alarms() {
+    let at = "2026-03-02T02:13:00Z".parse().unwrap();
+    let minutes = Duration::from_mins;
+    let rung = [
+        Alarm::Repeated(3, minutes(7 * 24 * 60)),
+        Alarm::BusyAgent(9, 12, minutes(28 * 24 * 60)),
+        Alarm::QuickApproval(human(MAX), Duration::from_secs(4)),
+        Alarm::NewApprover(human(MAX)),
+        Alarm::OffHours(at, "Europe/Berlin".parse().unwrap()),
+    ];
+    let kinds: Vec<AlarmKind> = rung.iter().map(Alarm::kind).collect();
+    let sample = Sample::approved().after([Event::Alarmed(rung.to_vec())]);
+    insta::assert_snapshot!(all(kinds.iter().map(|kind| news(&sample.request, News::Alarm(*kind)))), @"
+    Alarm: 3 requests for Jane Doe within 7 days.
+    Call Jane Doe on a number that you know: did they need each of them?
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
+
+    Alarm: 9 requests of Sam Agent within 24 hours.
+    In 28 days before there were 12. Call Sam Agent: did they make all of them?
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
+
+    Alarm: Max Manager approved after 4 seconds.
+    Ask Max Manager, in a call that you make, whether they called Jane Doe before.
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
+
+    Alarm: Max Manager approved for the first time that I remember.
+    Is Max Manager meant to approve? Look at how they came into the group that the rule names.
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
+
+    Alarm: asked for or approved at 03:13 on 2026-03-02 (Europe/Berlin).
+    Call whoever was at work then: Sam Agent asked.
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
+    ");
+    insta::assert_snapshot!(mail(&security_mail(&sample.request, News::Alarm(kinds[3]))), @"
+    Subject: tapdesk: Alarm: Max Manager approved for the first time that I remember.
+
+    Alarm: Max Manager approved for the first time that I remember.
+    Is Max Manager meant to approve? Look at how they came into the group that the rule names.
+    Request MNPQRS for Jane Doe is approved by Max Manager: I hold nothing up. If it is wrong, have an approver press This looks wrong, or revoke it yourself.
 
     Request: req_0123456789ABCDEFGHJKMNPQRS
     Subject: jane.doe@contoso.com (00000000-0000-0000-0000-000000000001)
