@@ -5,6 +5,7 @@ mod alarms;
 mod approving;
 mod asking;
 mod bad_disk;
+mod bombing;
 mod buttons;
 mod cancelling;
 mod claim;
