@@ -157,7 +157,6 @@ impl<'a> Draft<'a> {
         let past = match past {
             Past::Granted(grant) if !grant.loose.is_empty() => {
                 self.next.state = State::Unsettled { grant, goal: Goal::End(ending) };
-                self.task(self.now, Task::Refresh);
                 return;
             }
             Past::Nothing | Past::Asked(_) | Past::Granted(_) => past,

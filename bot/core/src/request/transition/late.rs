@@ -86,7 +86,6 @@ impl Draft<'_> {
         for approver in asked {
             self.task(self.now, Task::Prompt { approver });
         }
-        self.task(self.now, Task::Refresh);
         self.next.state = State::AwaitingApproval { case, approvals, expires_at };
         Ok(())
     }

@@ -61,7 +61,6 @@ impl Draft<'_> {
             .with_fact("one_time", claim.wish.one_time);
         self.task(later(self.now, SETTLE_AFTER), Task::Settle);
         self.task(self.now, Task::NotifyOwner);
-        self.task(self.now, Task::Refresh);
         let attempt = Attempt {
             at: self.now,
             intent: self.version,
@@ -296,7 +295,6 @@ impl Draft<'_> {
             return;
         }
         self.task(grant.ticket.expires_at, Task::LapseTicket);
-        self.task(self.now, Task::Refresh);
         self.next.state = State::ClaimOpen(grant);
     }
 }

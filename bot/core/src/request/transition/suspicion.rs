@@ -43,7 +43,6 @@ impl Draft<'_> {
                 self.tell(Audience::Approver(id), News::Doubted);
             }
         }
-        self.task(self.now, Task::Refresh);
         self.look_after_the_account();
         Ok(())
     }

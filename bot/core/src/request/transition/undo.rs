@@ -65,7 +65,6 @@ impl Draft<'_> {
             State::Approved(grant) | State::ClaimOpen(grant) => self.end(ending, Past::Granted(grant)),
             State::Issuing { grant, attempt } => {
                 self.unsettle(grant, attempt, Goal::End(ending));
-                self.task(self.now, Task::Refresh);
             }
             State::Unsettled { goal: Goal::Reopen, .. } | State::Revoking { goal: Goal::Reopen, .. } => {
                 self.aim(ending);
@@ -82,7 +81,6 @@ impl Draft<'_> {
     fn aim(&mut self, ending: Ending) {
         if let State::Unsettled { goal, .. } | State::Revoking { goal, .. } = &mut self.next.state {
             *goal = Goal::End(ending);
-            self.task(self.now, Task::Refresh);
         }
     }
 
@@ -128,7 +126,6 @@ impl Draft<'_> {
             self.tell(Audience::Approver(keeper.id), News::Resent);
         }
         self.task(expires_at, Task::LapseTicket);
-        self.task(self.now, Task::Refresh);
         self.next.state = State::Approved(grant);
         Ok(())
     }
@@ -151,7 +148,6 @@ impl Draft<'_> {
             State::Approved(grant) | State::ClaimOpen(grant) => self.end(ending, Past::Granted(grant)),
             State::Issuing { grant, attempt } => {
                 self.unsettle(grant, attempt, Goal::End(ending));
-                self.task(self.now, Task::Refresh);
             }
             State::Unsettled { .. } | State::Revoking { .. } => self.aim(ending),
             State::Issued { grant, pass } | State::Shown { grant, pass, .. } => {
