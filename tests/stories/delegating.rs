@@ -74,7 +74,7 @@ async fn somebody_decides_in_an_approvers_stead() -> anyhow::Result<()> {
     You decide for
     Mary Major, who delegated to you until 27 November 2026
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     assert_snapshot!(said(&world.card(&world.mary, "Approve")?.visible_text()), @r"
     Ada Agent asks for a pass for Jane Doe: approve?
@@ -92,7 +92,7 @@ async fn somebody_decides_in_an_approvers_stead() -> anyhow::Result<()> {
     helpdesk for staff
     Dora Deputy is asked in your stead, as you wished. Either of you can decide.
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
 
     let (code, pin) = ticket_by(&world, &dora).await?;

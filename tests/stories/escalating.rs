@@ -46,7 +46,7 @@ async fn whoever_is_named_for_it_joins_when_nobody_decides() -> anyhow::Result<(
     Asked as well
     you, because nobody decided for 30 minutes
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     assert_snapshot!(card_of(&world, &world.mary)?, @r"
     Ada Agent asks for a pass for Jane Doe: approve?
@@ -65,7 +65,7 @@ async fn whoever_is_named_for_it_joins_when_nobody_decides() -> anyhow::Result<(
     Asked as well
     Otto Oncall, because nobody decided for 30 minutes
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     assert_snapshot!(said(&world.reads(&world.ada).join("\n=====\n")), @r"
     Request …… for Jane Doe still waits: nobody decided yet.

@@ -63,7 +63,7 @@ async fn an_approver_who_does_not_decide_gets_the_card_again() -> anyhow::Result
     =====
     Still waiting for you: Ada Agent asks for a pass for Jane Doe: approve?
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
 
     // The newest copy is the one that decides, and no other keeps a button.
@@ -81,7 +81,7 @@ async fn an_approver_who_does_not_decide_gets_the_card_again() -> anyhow::Result
     =====
     Pass for Jane Doe: approved by Mary Major
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN] [Withdraw approval]
+    [Show PIN] [Withdraw approval] [This looks wrong]
     ");
     assert_snapshot!(seen_by(&world, &world.otto), @r"
     Pass for Jane Doe: approved by Mary Major
