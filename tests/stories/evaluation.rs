@@ -114,7 +114,7 @@ async fn what_ends_a_pass_early_ends_nothing_in_entra() -> anyhow::Result<()> {
     let answer = world.browser().report(&code).await?;
     ensure!(answer.state() == "reported", "{answer:?}");
     world.settle().await?;
-    ensure!(world.smtp.mailbox(SECURITY).len() == 1, "security was not told");
+    ensure!(world.smtp.mailbox(SECURITY).len() == 2, "security hears of the report, and what was registered");
 
     // Nobody's page said that it was seen.
     let (code, pin) = world.ticket_for_jane().await?;

@@ -96,7 +96,7 @@ async fn what_is_filled_in_is_asked_like_what_is_typed() -> anyhow::Result<()> {
     Rule
     helpdesk for staff
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     ensure!(world.facts_of("request.received")?["ticket_number"] == "INC0012345");
     ensure!(world.facts_of("request.checked")?["ticket_number"] == "INC0012345");

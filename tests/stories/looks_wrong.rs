@@ -58,6 +58,7 @@ async fn whoever_is_asked_can_freeze_a_request_with_one_line() -> anyhow::Result
     This looks wrong
     Sending this stops the request for good: only a new one goes on. Security reads your line; whoever asked hears only that the request is over.
     What looks wrong?: ____
+      One line, for security.
     [Stop it] [Back]
     ");
     ensure!(

@@ -38,7 +38,7 @@ async fn a_new_code_and_a_new_pin_work_and_the_older_ones_do_not() -> anyhow::Re
     assert_snapshot!([card, &read[1]].join("\n=====\n"), @"
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
     A new code is sent, so the PIN before is void: they need a new one from you.
-    [Show PIN] [Withdraw approval]
+    [Show PIN] [Withdraw approval] [This looks wrong]
     =====
     Jane Doe gets a new code, and the PIN that you may have told them is void.
     Call Jane Doe again, press Show PIN on the card above, and tell them the new PIN.

@@ -45,13 +45,13 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     Ada Agent asks for a pass for Jane Doe: approve?
     (facts)
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     assert_snapshot!(read_by(&world, &world.otto), @r"
     Ada Agent asks for a pass for Jane Doe: approve?
     (facts)
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
 
     world.presses(&world.mary, "Approve").await?;
@@ -66,7 +66,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     Pass for Jane Doe: approved by Mary Major
     (facts)
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN] [Withdraw approval]
+    [Show PIN] [Withdraw approval] [This looks wrong]
     ");
     assert_snapshot!(read_by(&world, &world.otto), @r"
     Pass for Jane Doe: approved by Mary Major
@@ -101,7 +101,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     Pass for Jane Doe: approved by Mary Major
     (facts)
     You tell Jane Doe the PIN: call them, or meet them, and be sure that it is them. Then press Show PIN and read it out. Each press makes a new PIN and voids the one before.
-    [Show PIN] [Withdraw approval]
+    [Show PIN] [Withdraw approval] [This looks wrong]
     ");
     assert_snapshot!(world.newest(&world.otto)?.replace(FACTS, "(facts)"), @r"
     Pass for Jane Doe: approved by Mary Major
@@ -119,6 +119,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     assert_snapshot!(read_by(&world, &world.mary), @r"
     Pass for Jane Doe: handed over, approved by Mary Major
     (facts)
+    [This looks wrong]
     =====
     A sign-in pass was made for Jane Doe. Ada Agent asked for it.
     If Jane Doe did not need one, tell your security team now.
@@ -189,13 +190,13 @@ async fn what_is_read_where_two_people_approve() -> anyhow::Result<()> {
     Ada Agent asks for a pass for Jane Doe: approve?
     (facts)
     You approved. It waits for somebody else now.
-    [Withdraw approval]
+    [Withdraw approval] [This looks wrong]
     ");
     assert_snapshot!(read_by(&world, &world.otto), @r"
     Ada Agent asks for a pass for Jane Doe: approve?
     (facts)
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
-    [Approve] [Deny]
+    [Approve] [Deny] [This looks wrong]
     ");
     assert_snapshot!(read_by(&world, &world.ada), @"");
     world.presses(&world.otto, "Deny").await?;
