@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use serde_json::Value;
 
 use crate::graph::SignIn;
 use crate::process::{Ended, run};
@@ -22,7 +23,7 @@ pub async fn a_day_of_every_ending() -> anyhow::Result<World> {
             "name = \"at the source\"\nrequester = \"user:{mary}\"\napprovals = []\npin = [\"email\"]\n\
              contacts = [\"phone-methods\", \"otherMails\"]",
             "name = \"number matched\"\nrequester = \"user:{otto}\"\nmatch = true",
-            "",
+            "ticket_number = \"INC[0-9]{7}\"",
         ],
     ))
     .await?;
@@ -88,6 +89,12 @@ pub async fn a_day_of_every_ending() -> anyhow::Result<World> {
     world.ada_asks_for_jane().await?;
     world.everybody_reads();
     Ok(world)
+}
+
+/// The report that was written as JSON.
+pub fn report_in(said: &Ended) -> anyhow::Result<Value> {
+    ensure!(said.code == Some(0), "{said:?}");
+    Ok(serde_json::from_str(&said.out)?)
 }
 
 impl World {

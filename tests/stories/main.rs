@@ -1,5 +1,6 @@
 //! The stories: what people do with tapdesk, and what must hold whatever happens.
 
+mod a_day_on_record;
 mod after;
 mod alarms;
 mod approving;

@@ -91,7 +91,12 @@ async fn bug_cipp_the_text_false_is_no_boolean() -> anyhow::Result<()> {
         let refused = policy_of(&rulebook("", &[line])).err();
         said.push(refused.map_or_else(|| format!("{line} was taken"), |error| format!("{line}: {error}")));
     }
-    assert_snapshot!(said.join("\n"), @"");
+    assert_snapshot!(said.join("\n"), @r#"
+    one_time = "false": policy.toml:27:12: policy.rule[0].one_time: invalid type: string "false", expected a boolean
+    one_time = 0: policy.toml:27:12: policy.rule[0].one_time: invalid type: integer `0`, expected a boolean
+    match = "true": policy.toml:27:9: policy.rule[0].match: invalid type: string "true", expected a boolean
+    one_time = "": policy.toml:27:12: policy.rule[0].one_time: invalid type: string "", expected a boolean
+    "#);
     let world = World::without_tapdesk(tapdesk_tests::world::Setting::default()).await?;
     for (good, bad) in
         [("trust_email = true", "trust_email = \"false\""), ("trust_email = true", "trust_email = 1")]

@@ -137,7 +137,8 @@ impl Entry {
     /// Who asked; where nobody found out, the account.
     pub(super) fn asked_by(&self) -> String {
         let account = || self.account.as_ref().map(|account| format!("{} {account}", self.asked_in));
-        self.requester.as_ref().map(Who::shown).or_else(account).unwrap_or_else(|| NONE.to_owned())
+        let somebody = || "somebody nobody vouches for".to_owned();
+        self.requester.as_ref().map(Who::shown).or_else(account).unwrap_or_else(somebody)
     }
 
     /// For whom.
