@@ -132,7 +132,10 @@ impl World {
         let reply = self.types(who, text).await;
         ensure!(reply.is_accepted(), "{text:?} was not accepted: {reply:?}");
         self.settle().await?;
-        Ok(self.reads(who).iter().map(|text| said(text)).collect())
+        let mut read: Vec<String> = self.reads(who).iter().map(|text| said(text)).collect();
+        // A quick look-up may overtake the acknowledgement, which is the older of the two.
+        read.sort_by_key(|text| text != "One moment: I look that up.");
+        Ok(read)
     }
 
     /// Somebody asks for a colleague whom they pick from the list.

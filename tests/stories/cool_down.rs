@@ -46,7 +46,7 @@ async fn a_phone_that_was_changed_lately_is_not_used() -> anyhow::Result<()> {
     world.jane.person.mobile(OTHER_PHONE);
     world.hands.turn(2 * DAY);
     assert_snapshot!(refusal(&world).await?, @r"
-    Request …… for Jane Doe cannot go on.
+    Request …… for your colleague cannot go on.
     The phone on file was changed 2 days ago, and the rule waits 7 days before it uses a new one: a new number is how accounts are taken over. Ask again in 5 days. Until then they need another contact that is older and that the rule may use, or help in person. If they know nothing of the change, tell your security team now.
     ");
 
@@ -58,7 +58,7 @@ async fn a_phone_that_was_changed_lately_is_not_used() -> anyhow::Result<()> {
     world.ada_asks_for_jane().await?;
     assert_snapshot!(cautions(&world)?, @r"
     Not used
-    the phone on file was changed 2 days ago; the rule waits 7 days before it uses a new one. Ask them about the change
+    the phone on file (+49…99) was changed 2 days ago; the rule waits 7 days before it uses a new one. Ask them about the change
     ");
     world.presses(&world.mary, "Approve").await?;
     world.code_at("+493012345678")?;
@@ -130,7 +130,7 @@ async fn where_nobody_but_the_new_manager_could_approve_the_request_is_refused()
     world.jane.person.manager(&world.otto.person);
     world.hands.turn(2 * DAY);
     assert_snapshot!(refusal(&world).await?, @r"
-    Request …… for Jane Doe cannot go on.
+    Request …… for your colleague cannot go on.
     Their manager was changed 2 days ago, and the rule waits 7 days before it relies on a new one; it names nobody else. Ask again in 5 days, or have your administrator name others who may approve. If they know nothing of the change, tell your security team now.
     ");
     world.finish().await
@@ -155,7 +155,7 @@ async fn what_is_no_change_of_a_contact_does_not_matter() -> anyhow::Result<()> 
     let world = careful(A_WEEK).await?;
     // Entries come one by one, so that every page is read.
     world.graph.page_size(1);
-    world.jane.person.phone(PhoneType::Office, "+493012345678").other_mail(HOME).mobile_phone(OTHER_PHONE);
+    world.jane.person.other_mail(HOME).mobile_phone(OTHER_PHONE);
     world.otto.person.manager(&world.jane.person);
     world.graph.registers(&world.jane.person, MethodType::Passkey);
     world.graph.registers(&world.jane.person, MethodType::Authenticator);

@@ -33,6 +33,8 @@ pub enum Caution {
     Contact {
         /// Where it is on file.
         source: ContactSource,
+        /// Which one, in the form that people see.
+        masked: String,
         /// When it was changed.
         changed_at: Timestamp,
         /// How long the rule waits.

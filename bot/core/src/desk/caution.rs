@@ -69,7 +69,8 @@ impl Reliance {
                 None => usable.push(contact),
                 Some(changed_at) => {
                     let source = contact.source;
-                    let caution = Caution::Contact { source, changed_at, wait: self.wait };
+                    let masked = contact.masked();
+                    let caution = Caution::Contact { source, masked, changed_at, wait: self.wait };
                     if !self.cautions.contains(&caution) {
                         self.cautions.push(caution);
                     }
@@ -96,7 +97,7 @@ impl Reliance {
     pub(super) fn explain(&self, reason: Reason) -> Reason {
         let age = |at: Timestamp| Duration::try_from(self.now.duration_since(at)).unwrap_or_default();
         let why = self.cautions.iter().find_map(|caution| match (caution, &reason) {
-            (Caution::Contact { source, changed_at, wait }, Reason::NoContact(route))
+            (Caution::Contact { source, changed_at, wait, .. }, Reason::NoContact(route))
                 if Some(source.kind()) == route.kind() =>
             {
                 Some(Reason::ContactTooNew { source: *source, age: age(*changed_at), wait: *wait })

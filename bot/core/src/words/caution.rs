@@ -12,10 +12,10 @@ use crate::people::ContactSource;
 pub(super) fn caution(caution: &Caution, now: Timestamp) -> (&'static str, String) {
     let age = |at: &Timestamp| ago(Duration::try_from(now.duration_since(*at)).unwrap_or_default());
     match caution {
-        Caution::Contact { source, changed_at, wait } => (
+        Caution::Contact { source, masked, changed_at, wait } => (
             "Not used",
             format!(
-                "the {} was changed {}; the rule waits {} before it uses a new one. Ask them about the change",
+                "the {} ({masked}) was changed {}; the rule waits {} before it uses a new one. Ask them about the change",
                 on_file(*source),
                 age(changed_at),
                 length(*wait)

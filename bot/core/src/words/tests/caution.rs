@@ -33,7 +33,12 @@ fn the_approval_card_says_what_is_not_relied_on() {
     let ago = |age| monday().checked_sub(age).unwrap();
     let mut facts = facts();
     facts.cautions = vec![
-        Caution::Contact { source: ContactSource::PhoneMethods, changed_at: ago(TWO_DAYS), wait: WEEK },
+        Caution::Contact {
+            source: ContactSource::PhoneMethods,
+            masked: "+49…78".to_owned(),
+            changed_at: ago(TWO_DAYS),
+            wait: WEEK,
+        },
         Caution::Manager { changed_at: ago(Duration::from_hours(1)), wait: WEEK },
         Caution::LogUnreadable,
     ];
@@ -42,7 +47,7 @@ fn the_approval_card_says_what_is_not_relied_on() {
     let said: Vec<&str> = card.lines().skip(7).take(3).collect();
     assert_eq!(said.len(), 3);
     insta::assert_snapshot!(said.join("\n"), @"
-    Not used: the phone on file was changed 2 days ago; the rule waits 7 days before it uses a new one. Ask them about the change
+    Not used: the phone on file (+49…78) was changed 2 days ago; the rule waits 7 days before it uses a new one. Ask them about the change
     Not asked: their manager was changed 1 hour ago; the rule waits 7 days before it asks a new one
     Audit log: it cannot be read, so nobody knows whether phone, mail or manager changed lately. Therefore one more person has to approve
     ");
