@@ -90,9 +90,9 @@ async fn mail_addresses_and_profile_numbers_wait_too() -> anyhow::Result<()> {
     world.jane.person.mobile_phone(JANES_PHONE);
     world.hands.turn(DAY);
     world.ada_asks_for_jane().await?;
-    assert_snapshot!(cautions(&world)?, @r"
+    assert_snapshot!(cautions(&world)?, @"
     Not used
-    the mobile phone in the profile was changed 1 day ago; the rule waits 7 days before it uses a new one. Ask them about the change
+    the mobile phone in the profile (+49…12) was changed 1 day ago; the rule waits 7 days before it uses a new one. Ask them about the change
     ");
     world.presses(&world.mary, "Approve").await?;
     let mails = world.smtp.read(HOME);

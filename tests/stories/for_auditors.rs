@@ -151,6 +151,8 @@ async fn names_and_reasons_are_there_as_long_as_the_service_keeps_them() -> anyh
         ledger   tapdesk …
     ");
 
+    // A request with a timer left is not forgotten.
+    world.advance(Duration::from_hours(5)).await?;
     world.tapdesk()?.worker.desk.store().forget(Timestamp::MAX).await?;
     let forgotten = world.reported_by(&config, &[]).await?;
     ensure!(is_bare(&forgotten) && forgotten.out.contains("not kept any more"), "{forgotten:?}");
