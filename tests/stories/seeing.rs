@@ -163,6 +163,21 @@ async fn an_approver_sees_what_waits_for_them_and_who_asked_what_they_wait_for()
     world.finish().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_how_often_those_who_are_waited_for_were_reminded() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    world.ada_asks_for_jane().await?;
+    world.reads(&world.ada);
+    world.advance(20 * MINUTE).await?;
+    insta::assert_snapshot!(answer(&world, &world.ada, "status jane.doe@contoso.com").await?, @"
+    Passes for Jane Doe:
+    Jane Doe (request ……, asked by Ada Agent): waiting for Mary Major, Otto Oncall since 20 min, reminded once
+    ");
+    world.presses(&world.mary, "Deny").await?;
+    world.everybody_reads();
+    world.finish().await
+}
+
 /// One answer for everything that somebody may not know: nobody there, nothing there, not theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_see_a_request_does_not_learn_whether_there_is_one() -> anyhow::Result<()> {
