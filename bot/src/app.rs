@@ -284,7 +284,6 @@ fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> 
         security: config.security_contacts().unwrap_or_default(),
         alarms: config.security.alarms.clone(),
         security_group: config.security.group,
-        command: config.slack.as_ref().map_or_else(|| "/tap".to_owned(), |slack| slack.command.clone()),
         visits: config.ask.clone(),
         worker: name.clone(),
         mode: config.mode,
@@ -363,6 +362,7 @@ fn slack(
         teams: section.teams.clone(),
         trust_email: section.trust_email,
         response_hosts: section.response_hosts.clone(),
+        command: section.command.clone(),
     };
     Ok(Arc::new(Slack::new(config, http.clone(), Arc::clone(clock)).context("[slack]")?))
 }

@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tapdesk_adapters::ledgers::file::{Disk, FileLedger, Options, RealDisk, Segment};
 use tapdesk_core::delegation::Delegation;
-use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{ChatUser, LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::{Head, Phase, Record};
 use tapdesk_core::ports::{
-    Commit, CommitError, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, Try,
+    Commit, CommitError, Conversation, Leased, Ledger, Opened, PortError, RequesterCap, Store, Stored, Try,
 };
 use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -300,6 +300,20 @@ impl Store for FaultyStore {
     async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
         self.faults.meet("set_delegation".to_owned()).await?;
         self.inner.set_delegation(of, delegation).await
+    }
+
+    async fn conversation(&self, with: &ChatUser) -> Result<Option<Conversation>, PortError> {
+        self.faults.meet("conversation".to_owned()).await?;
+        self.inner.conversation(with).await
+    }
+
+    async fn keep_conversation(
+        &self,
+        with: &ChatUser,
+        conversation: Option<Conversation>,
+    ) -> Result<(), PortError> {
+        self.faults.meet("keep_conversation".to_owned()).await?;
+        self.inner.keep_conversation(with, conversation).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

@@ -26,8 +26,9 @@ use tapdesk_core::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use tapdesk_core::people::{Contact, Person, Privileges};
 use tapdesk_core::policy::Route;
 use tapdesk_core::ports::{
-    Abilities, Account, Chat, Commit, CommitError, Courier, CreateError, Directory, Home, Leased, Ledger,
-    Message, Opened, PortError, Receipt, Reply, RequesterCap, Store, Stored, Try, Vouched,
+    Abilities, Account, Chat, Commit, CommitError, Conversation, Courier, CreateError, Directory, Home,
+    Leased, Ledger, Message, Opened, PortError, Receipt, Reply, RequesterCap, SayError, Store, Stored, Try,
+    Vouched,
 };
 use tapdesk_core::request::{MessageRef, Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -188,6 +189,19 @@ impl Store for Fused<dyn Store> {
         self.fuse.effect("store.set_delegation", self.port.set_delegation(of, delegation)).await
     }
 
+    async fn conversation(&self, with: &ChatUser) -> Result<Option<Conversation>, PortError> {
+        self.port.conversation(with).await
+    }
+
+    async fn keep_conversation(
+        &self,
+        with: &ChatUser,
+        conversation: Option<Conversation>,
+    ) -> Result<(), PortError> {
+        let keeping = self.port.keep_conversation(with, conversation);
+        self.fuse.effect("store.keep_conversation", keeping).await
+    }
+
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {
         self.port.lockdown().await
     }
@@ -285,7 +299,11 @@ impl Chat for Fused<dyn Chat> {
         self.port.abilities()
     }
 
-    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, PortError> {
+    fn command(&self) -> &str {
+        self.port.command()
+    }
+
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, SayError> {
         self.fuse.effect("chat.say", self.port.say(to, card)).await
     }
 

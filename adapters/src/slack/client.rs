@@ -18,7 +18,7 @@ use tapdesk_core::card::{Card, PinCard};
 use tapdesk_core::form::Form;
 use tapdesk_core::ids::{ChatName, ChatUser};
 use tapdesk_core::people::Person;
-use tapdesk_core::ports::{Abilities, Account, Chat, Home, NotVouched, PortError, Reply, Vouched};
+use tapdesk_core::ports::{Abilities, Account, Chat, Home, NotVouched, PortError, Reply, SayError, Vouched};
 use tapdesk_core::request::MessageRef;
 
 use super::parse::Ours;
@@ -39,6 +39,8 @@ const PASSING: [&str; 9] = [
 ];
 /// Errors of an edit that leave nothing to edit.
 const NOTHING_TO_EDIT: [&str; 3] = ["message_not_found", "cant_update_message", "edit_window_closed"];
+/// Errors of a post to somebody who takes no messages of the app any more.
+const CLOSED: [&str; 4] = ["messages_tab_disabled", "user_disabled", "cannot_dm_bot", "is_inactive"];
 /// Errors of a modal whose button was pressed too long ago, or twice.
 const TRIGGER_OVER: [&str; 3] = ["expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id"];
 /// Errors of a token that Slack does not take (any more).
@@ -60,7 +62,11 @@ impl Chat for Slack {
         Abilities { private_modal: true, edit: true }
     }
 
-    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, PortError> {
+    fn command(&self) -> &str {
+        &self.command
+    }
+
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, SayError> {
         let conversation = self.conversation(&to.id).await?;
         let mut message = render::message(card);
         message["channel"] = json!(conversation);
@@ -71,7 +77,10 @@ impl Chat for Slack {
         if posted.as_ref().is_err_and(|failure| failure.is_one_of(&["channel_not_found", "is_archived"])) {
             self.conversations.forget(&to.id);
         }
-        let posted = posted?;
+        let posted = match posted {
+            Err(failure) if failure.is_one_of(&CLOSED) => return Err(SayError::Closed),
+            other => other.map_err(PortError::from)?,
+        };
         let conversation = posted.channel.unwrap_or(conversation);
         Ok(MessageRef { chat: self.name(), conversation, message: posted.ts })
     }
@@ -94,7 +103,7 @@ impl Chat for Slack {
             return Ok(());
         }
         // The address serves five answers within half an hour; after that a message has to do.
-        self.say(&reply.to, card).await.map(|_| ())
+        Ok(self.say(&reply.to, card).await.map(drop)?)
     }
 
     async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError> {

@@ -51,6 +51,8 @@ pub struct SlackConfig {
     pub trust_email: bool,
     /// Further hosts, `name` or `name:port`, that ephemeral answers may be posted to. Slack's own are known.
     pub response_hosts: Vec<String>,
+    /// The slash command, as the app's manifest names it.
+    pub command: String,
 }
 
 /// A configuration that would be unsafe or cannot work.
@@ -83,6 +85,7 @@ pub struct Slack {
     authorization: HeaderValue,
     ours: Ours,
     trust_email: bool,
+    command: String,
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
     conversations: Conversations,
@@ -102,6 +105,7 @@ impl Slack {
             signing_secrets: config.signing_secrets,
             ours: Ours { app_id: config.app_id, teams: config.teams, response_hosts: config.response_hosts },
             trust_email: config.trust_email,
+            command: config.command,
             http,
             clock,
             conversations: Conversations::default(),
@@ -221,6 +225,7 @@ mod tests {
             teams: vec!["T1".to_owned()],
             trust_email: true,
             response_hosts: vec!["127.0.0.1".to_owned()],
+            command: "/tap".to_owned(),
         }
     }
 

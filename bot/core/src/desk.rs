@@ -32,7 +32,7 @@ pub use self::intake::Answer;
 pub use self::visit::Visit;
 use crate::alarm::Alarms;
 use crate::evaluation::Mode;
-use crate::ids::{ChatName, DeliveryId, GroupId, RequestId, Version, WorkerId};
+use crate::ids::{ChatName, ChatUser, DeliveryId, GroupId, RequestId, Version, WorkerId};
 use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
 use crate::policy::{Policy, Route, Visits};
@@ -76,8 +76,6 @@ pub struct Settings {
     pub security_group: Option<GroupId>,
     /// What people may ask for at the page, if there is one.
     pub visits: Option<Visits>,
-    /// The name of the slash command, for the words.
-    pub command: String,
     /// This process.
     pub worker: WorkerId,
     /// Whether it is in earnest.
@@ -162,6 +160,11 @@ impl Desk {
             .iter()
             .find(|chat| chat.name() == *name)
             .ok_or_else(|| PortError::fatal("the request came from a chat that is not configured any more"))
+    }
+
+    /// What the account's owner types before a command.
+    fn command(&self, account: &ChatUser) -> &str {
+        self.chat(&account.chat).map_or("", |chat| chat.command())
     }
 
     fn courier(&self, route: Route) -> Result<&Arc<dyn Courier>, PortError> {

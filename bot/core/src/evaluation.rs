@@ -22,7 +22,7 @@ use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
 use crate::ports::{
     Abilities, Account, Chat, Clock, Courier, CreateError, Directory, Entropy, Home, Ledger, Message,
-    PortError, Receipt, Reply, Vouched,
+    PortError, Receipt, Reply, SayError, Vouched,
 };
 use crate::request::MessageRef;
 use crate::ticket::Revealed;
@@ -172,7 +172,11 @@ impl Chat for Evaluating<dyn Chat> {
         self.0.abilities()
     }
 
-    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, PortError> {
+    fn command(&self) -> &str {
+        self.0.command()
+    }
+
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, SayError> {
         self.0.say(to, &marked(card)).await
     }
 

@@ -238,6 +238,8 @@ pub enum Home {
 pub enum Vouched {
     /// The address that the configuration lets us trust.
     Address(String),
+    /// The object id that the chat verified in our tenant.
+    Object(PersonId),
     /// The chat knows the account and cannot or must not vouch for it.
     Nobody(NotVouched),
 }
@@ -268,15 +270,41 @@ pub struct Account {
     pub zone: Option<Zone>,
 }
 
-/// Slack, Teams, Discord or Telegram.
+/// Where a chat reaches an account, in the chat's own words: it learnt it from a message and cannot look it up.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Conversation(pub String);
+
+/// Why a card could not be posted.
+#[derive(Debug, thiserror::Error)]
+pub enum SayError {
+    /// The account takes no messages of ours: its owner blocked or removed the app, or never had it.
+    #[error("the account takes no messages of ours")]
+    Closed,
+    /// The chat failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<SayError> for PortError {
+    fn from(error: SayError) -> Self {
+        match error {
+            SayError::Closed => Self::fatal("the account takes no messages of ours"),
+            SayError::Port(error) => error,
+        }
+    }
+}
+
+/// A place where people talk and type commands.
 #[async_trait]
 pub trait Chat: Send + Sync {
     /// The name that the configuration gives it.
     fn name(&self) -> ChatName;
     /// What it can do.
     fn abilities(&self) -> Abilities;
+    /// What people type there before a command, as the words tell them.
+    fn command(&self) -> &str;
     /// Posts a card to the account's private chat.
-    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, PortError>;
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, SayError>;
     /// Replaces a card that was posted. One that is gone counts as replaced.
     async fn edit(&self, message: &MessageRef, card: &Card) -> Result<(), PortError>;
     /// Answers one person where they pressed or typed; nobody else sees it.
@@ -502,6 +530,14 @@ pub trait Store: Send + Sync {
     async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError>;
     /// Sets the person's delegation in place of any other, or takes it away.
     async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError>;
+    /// Where a chat reaches the account, if the chat has told.
+    async fn conversation(&self, with: &ChatUser) -> Result<Option<Conversation>, PortError>;
+    /// Keeps where a chat reaches the account in place of what it told before, or forgets it.
+    async fn keep_conversation(
+        &self,
+        with: &ChatUser,
+        conversation: Option<Conversation>,
+    ) -> Result<(), PortError>;
     /// Whether issuing is locked down, and since when.
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError>;
     /// Locks issuing down since the given time, or lifts the lockdown.

@@ -56,6 +56,7 @@ macro_rules! store_contract {
             the_anchor_never_moves_backwards,
             each_ledger_has_its_own_anchor,
             a_delegation_is_kept_until_it_is_replaced_or_taken_away,
+            a_conversation_is_kept_until_it_is_replaced_or_forgotten,
             a_lockdown_is_remembered_until_it_is_lifted,
             closed_requests_are_forgotten_with_everything_that_finds_them,
             a_closed_request_with_work_left_is_not_forgotten,

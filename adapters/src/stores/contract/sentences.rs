@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
-    Commit, CommitError, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
+    Commit, CommitError, Conversation, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
 use tapdesk_core::request::{Asker, Matching, Party, Request, Whom};
 
@@ -417,6 +417,23 @@ pub async fn each_ledger_has_its_own_anchor(store: Any) {
     assert_eq!(store.anchor(&one).await.unwrap(), head_of(&one, 9));
     assert_eq!(store.anchor(&other).await.unwrap(), head_of(&other, 2));
     assert_eq!(store.anchor(&LedgerName::default()).await.unwrap(), head(0));
+}
+
+/// Where a chat reaches an account is known until the chat tells something else, for that account alone.
+pub async fn a_conversation_is_kept_until_it_is_replaced_or_forgotten(store: Any) {
+    let kept = |n: u32| {
+        let store = store.clone();
+        async move { store.conversation(&account(n)).await.unwrap() }
+    };
+    let told = |words: &str| Some(Conversation(words.to_owned()));
+    assert_eq!(kept(1).await, None);
+    store.keep_conversation(&account(1), told("first")).await.unwrap();
+    store.keep_conversation(&account(2), told("second")).await.unwrap();
+    store.keep_conversation(&account(1), told("third")).await.unwrap();
+    assert_eq!((kept(1).await, kept(2).await), (told("third"), told("second")));
+    store.keep_conversation(&account(1), None).await.unwrap();
+    store.keep_conversation(&account(1), None).await.unwrap();
+    assert_eq!((kept(1).await, kept(2).await), (None, told("second")));
 }
 
 /// Each delegator has one, whoever else delegates to the same person.

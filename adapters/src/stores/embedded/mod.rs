@@ -20,10 +20,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::backends::FileBackend;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tapdesk_core::delegation::Delegation;
-use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{ChatUser, LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
-use tapdesk_core::ports::{Commit, CommitError, Leased, Opened, PortError, RequesterCap, Store, Stored, Try};
+use tapdesk_core::ports::{
+    Commit, CommitError, Conversation, Leased, Opened, PortError, RequesterCap, Store, Stored, Try,
+};
 use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
 use tokio::sync::mpsc;
@@ -130,6 +134,26 @@ impl Drop for Embedded {
             let _ = writer.join();
         }
         self.engine.close();
+    }
+}
+
+/// What is kept about somebody beside the requests.
+impl Embedded {
+    async fn kept<T: DeserializeOwned + Send + 'static>(&self, key: String) -> Result<Option<T>, PortError> {
+        self.read(move |transaction| {
+            let meta = transaction.open_table(tables::META)?;
+            let kept = meta.get(key.as_str())?;
+            kept.map(|value| tables::decode(value.value().as_bytes())).transpose()
+        })
+        .await
+    }
+
+    async fn keep<T: Serialize + Send + 'static>(
+        &self,
+        key: String,
+        value: Option<T>,
+    ) -> Result<(), PortError> {
+        self.write(move |tables| verbs::keep(tables, &key, value.as_ref())).await
     }
 }
 
@@ -256,16 +280,23 @@ impl Store for Embedded {
     }
 
     async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
-        self.read(move |transaction| {
-            let meta = transaction.open_table(tables::META)?;
-            let kept = meta.get(verbs::delegation_key(of).as_str())?;
-            kept.map(|value| tables::decode(value.value().as_bytes())).transpose()
-        })
-        .await
+        self.kept(verbs::delegation_key(of)).await
     }
 
     async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
-        self.write(move |tables| verbs::set_delegation(tables, of, delegation.as_ref())).await
+        self.keep(verbs::delegation_key(of), delegation).await
+    }
+
+    async fn conversation(&self, with: &ChatUser) -> Result<Option<Conversation>, PortError> {
+        self.kept(verbs::conversation_key(with)).await
+    }
+
+    async fn keep_conversation(
+        &self,
+        with: &ChatUser,
+        conversation: Option<Conversation>,
+    ) -> Result<(), PortError> {
+        self.keep(verbs::conversation_key(with), conversation).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

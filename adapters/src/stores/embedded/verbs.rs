@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::ReadableTable;
-use tapdesk_core::delegation::Delegation;
-use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
+use serde::Serialize;
+use tapdesk_core::ids::{ChatUser, LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
     Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, TRY_LEASE, TaskKey, Try,
@@ -149,16 +149,18 @@ pub(super) fn delegation_key(of: PersonId) -> String {
     format!("delegation:{of}")
 }
 
-pub(super) fn set_delegation(
-    tables: &mut Tables<'_>,
-    of: PersonId,
-    delegation: Option<&Delegation>,
-) -> Result<(), Fault> {
-    let value = delegation.map(serde_json::to_string).transpose().map_err(super::tables::unwritable)?;
+/// Where it is kept how a chat reaches an account.
+pub(super) fn conversation_key(with: &ChatUser) -> String {
+    format!("conversation:{}\0{}\0{}", with.chat, with.workspace, with.id)
+}
+
+/// Keeps a value beside the requests, or forgets it.
+pub(super) fn keep<T: Serialize>(tables: &mut Tables<'_>, key: &str, value: Option<&T>) -> Result<(), Fault> {
+    let value = value.map(serde_json::to_string).transpose().map_err(super::tables::unwritable)?;
     let meta = &mut tables.write().meta;
     match value {
-        Some(value) => drop(meta.insert(delegation_key(of).as_str(), value.as_str())?),
-        None => drop(meta.remove(delegation_key(of).as_str())?),
+        Some(value) => drop(meta.insert(key, value.as_str())?),
+        None => drop(meta.remove(key)?),
     }
     Ok(())
 }

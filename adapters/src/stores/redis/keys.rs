@@ -42,7 +42,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use tapdesk_core::ids::{DeliveryId, PersonId, RequestId};
+use tapdesk_core::ids::{ChatUser, DeliveryId, PersonId, RequestId};
 use tapdesk_core::ports::{Commit, PortError};
 use tapdesk_core::request::{Party, Request, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash, sha256_hex};
@@ -126,8 +126,18 @@ impl Keys {
 
     /// Whom a person lets decide for them.
     pub(super) fn delegation(&self, of: PersonId) -> String {
-        let name = sha256_hex(format!("delegation\0{of}").as_bytes());
-        self.of_shard(Shard::of(&name), &format!("delegation:{}", &name[..32]))
+        self.keepsake("delegation", &of.to_string())
+    }
+
+    /// Where a chat reaches an account.
+    pub(super) fn conversation(&self, with: &ChatUser) -> String {
+        self.keepsake("conversation", &format!("{}\0{}\0{}", with.chat, with.workspace, with.id))
+    }
+
+    /// What is kept about somebody beside the requests.
+    fn keepsake(&self, kind: &str, of: &str) -> String {
+        let name = sha256_hex(format!("{kind}\0{of}").as_bytes());
+        self.of_shard(Shard::of(&name), &format!("{kind}:{}", &name[..32]))
     }
 
     /// What belongs to no shard: the layout's version and the lockdown.

@@ -26,12 +26,14 @@ use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use redis::RedisError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tapdesk_core::delegation::Delegation;
-use tapdesk_core::ids::{LedgerName, PersonId, RequestId, Version, WorkerId};
+use tapdesk_core::ids::{ChatUser, LedgerName, PersonId, RequestId, Version, WorkerId};
 use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::{
-    Clock, Commit, CommitError, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store, Stored, TRY_LEASE,
-    Try,
+    Clock, Commit, CommitError, Conversation, Leased, Opened, PIN_TRIES, PortError, RequesterCap, Store,
+    Stored, TRY_LEASE, Try,
 };
 use tapdesk_core::request::{Party, Whom};
 use tapdesk_core::ticket::{CodeHash, TokenHash};
@@ -227,6 +229,24 @@ impl Redis {
     }
 }
 
+/// What is kept about somebody beside the requests, as JSON.
+impl Redis {
+    async fn kept<T: DeserializeOwned>(&self, key: String) -> Result<Option<T>, PortError> {
+        let kept: Option<String> = self.ask_redis(redis::cmd("GET").arg(key)).await?;
+        kept.map(|kept| serde_json::from_str(&kept).map_err(fault::unreadable)).transpose()
+    }
+
+    async fn keep<T: Serialize>(&self, key: String, value: Option<T>) -> Result<(), PortError> {
+        match value {
+            Some(value) => {
+                let value = serde_json::to_string(&value).map_err(fault::unwritable)?;
+                self.ask_redis(redis::cmd("SET").arg(key).arg(value)).await
+            }
+            None => self.ask_redis(redis::cmd("DEL").arg(key)).await,
+        }
+    }
+}
+
 #[async_trait]
 impl Store for Redis {
     async fn open(&self, commit: Commit, cap: RequesterCap, now: Timestamp) -> Result<Opened, PortError> {
@@ -333,19 +353,23 @@ impl Store for Redis {
     }
 
     async fn delegation(&self, of: PersonId) -> Result<Option<Delegation>, PortError> {
-        let kept: Option<String> = self.ask_redis(redis::cmd("GET").arg(self.keys.delegation(of))).await?;
-        kept.map(|kept| serde_json::from_str(&kept).map_err(fault::unreadable)).transpose()
+        self.kept(self.keys.delegation(of)).await
     }
 
     async fn set_delegation(&self, of: PersonId, delegation: Option<Delegation>) -> Result<(), PortError> {
-        let key = self.keys.delegation(of);
-        match delegation {
-            Some(delegation) => {
-                let value = serde_json::to_string(&delegation).map_err(fault::unwritable)?;
-                self.ask_redis(redis::cmd("SET").arg(key).arg(value)).await
-            }
-            None => self.ask_redis(redis::cmd("DEL").arg(key)).await,
-        }
+        self.keep(self.keys.delegation(of), delegation).await
+    }
+
+    async fn conversation(&self, with: &ChatUser) -> Result<Option<Conversation>, PortError> {
+        self.kept(self.keys.conversation(with)).await
+    }
+
+    async fn keep_conversation(
+        &self,
+        with: &ChatUser,
+        conversation: Option<Conversation>,
+    ) -> Result<(), PortError> {
+        self.keep(self.keys.conversation(with), conversation).await
     }
 
     async fn lockdown(&self) -> Result<Option<Timestamp>, PortError> {

@@ -16,6 +16,15 @@ use crate::policy::Approver;
 use crate::ports::{Account, PortError};
 use crate::words;
 
+/// A delegation as it is typed.
+struct Wanted<'a> {
+    to: Naming,
+    first_day: Date,
+    last_day: Date,
+    /// What its sender types before a command.
+    command: &'a str,
+}
+
 impl Desk {
     /// Shows, makes or ends the sender's delegation.
     pub(super) async fn delegating(&self, sender: &ChatUser, what: Delegating) -> Result<Card, PortError> {
@@ -23,15 +32,17 @@ impl Desk {
             Ok(person) => person,
             Err(reason) => return Ok(words::not_for_you(&reason)),
         };
+        let command = self.command(sender);
         let kept = self.ports.store.delegation(me.id).await?;
         let kept = kept.filter(|kept| !kept.is_over(self.now()));
         match (what, kept) {
-            (Delegating::Show | Delegating::Off, None) => Ok(words::no_delegation(&self.settings.command)),
-            (Delegating::Show, Some(kept)) => {
-                Ok(words::delegation(&kept, self.now(), &self.settings.command))
-            }
+            (Delegating::Show | Delegating::Off, None) => Ok(words::no_delegation(command)),
+            (Delegating::Show, Some(kept)) => Ok(words::delegation(&kept, self.now(), command)),
             (Delegating::Off, Some(kept)) => self.end_delegation(kept).await,
-            (Delegating::To { to, from, until }, kept) => self.delegate(&me, kept, &to, from, until).await,
+            (Delegating::To { to, from, until }, kept) => {
+                let wanted = Wanted { to, first_day: from, last_day: until, command };
+                self.delegate(&me, kept, wanted).await
+            }
         }
     }
 
@@ -39,14 +50,13 @@ impl Desk {
         &self,
         me: &Person,
         kept: Option<Delegation>,
-        to: &Naming,
-        first_day: Date,
-        last_day: Date,
+        wanted: Wanted<'_>,
     ) -> Result<Card, PortError> {
+        let Wanted { to, first_day, last_day, command } = wanted;
         if !self.may_be_asked(me.id).await? {
             return Ok(words::no_approver());
         }
-        let delegate = match self.subject(to).await? {
+        let delegate = match self.subject(&to).await? {
             Ok(delegate) => delegate,
             Err(reason) => return Ok(words::no_delegate(&reason)),
         };
@@ -58,9 +68,9 @@ impl Desk {
             let is_same = kept.delegate.id == wanted.delegate.id
                 && (kept.first_day, kept.last_day) == (first_day, last_day);
             return Ok(if is_same {
-                words::delegation(&kept, self.now(), &self.settings.command)
+                words::delegation(&kept, self.now(), command)
             } else {
-                words::one_delegation_at_a_time(&kept, &self.settings.command)
+                words::one_delegation_at_a_time(&kept, command)
             });
         }
         let wanted = match wanted.checked(self.now()) {
@@ -70,7 +80,7 @@ impl Desk {
         let Some(account) = account else { return Ok(words::delegate_without_chat(&wanted.delegate)) };
         self.set_delegation("delegation.made", &wanted, true).await?;
         self.tell_delegate(&account, &words::you_are_delegate(&wanted)).await;
-        Ok(words::delegation(&wanted, self.now(), &self.settings.command))
+        Ok(words::delegation(&wanted, self.now(), command))
     }
 
     async fn end_delegation(&self, kept: Delegation) -> Result<Card, PortError> {
@@ -104,7 +114,7 @@ impl Desk {
 
     async fn tell_delegate(&self, account: &Account, card: &Card) {
         let told = match self.chat(&account.user.chat) {
-            Ok(chat) => chat.say(&account.user, card).await.map(drop),
+            Ok(chat) => chat.say(&account.user, card).await.map(drop).map_err(PortError::from),
             Err(error) => Err(error),
         };
         if let Err(error) = told {

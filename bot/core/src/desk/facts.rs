@@ -36,11 +36,11 @@ macro_rules! known {
 impl Desk {
     /// Who stands behind a chat account: the one enabled member of the tenant whom the chat vouches for.
     pub async fn who_is(&self, account: &ChatUser) -> Looked<Person> {
-        let address = match self.chat(&account.chat)?.vouch(account).await? {
-            Vouched::Address(address) => address,
+        let mut found = match self.chat(&account.chat)?.vouch(account).await? {
+            Vouched::Address(address) => self.ports.directory.find(&address).await?,
+            Vouched::Object(id) => self.ports.directory.person(id).await?.into_iter().collect(),
             Vouched::Nobody(why) => return Ok(Err(Reason::RequesterNotVouched(why))),
         };
-        let mut found = self.ports.directory.find(&address).await?;
         match (found.pop(), found.is_empty()) {
             (Some(_), false) => Ok(Err(Reason::RequesterAmbiguous)),
             (Some(person), true) if person.enabled && person.member => Ok(Ok(person)),
@@ -169,6 +169,10 @@ impl Desk {
             Naming::Address(address) => address.clone(),
             Naming::Account(account) => match self.chat(&account.chat)?.vouch(account).await? {
                 Vouched::Address(address) => address,
+                Vouched::Object(id) => {
+                    let person = self.ports.directory.person(id).await?;
+                    return Ok(person.ok_or(Reason::SubjectUnknown));
+                }
                 Vouched::Nobody(why) => return Ok(Err(Reason::SubjectNotVouched(why))),
             },
         };

@@ -38,8 +38,8 @@ impl Desk {
     pub async fn receive(&self, inbound: Inbound) -> Result<Answer, PortError> {
         let Inbound { delivery, sender, wish, reply } = inbound;
         match wish {
-            Wish::Help => Ok(Answer::Say(words::help(&self.settings.command))),
-            Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, &self.settings.command))),
+            Wish::Help => Ok(Answer::Say(words::help(self.command(&sender)))),
+            Wish::Unclear(unclear) => Ok(Answer::Say(words::unclear(unclear, self.command(&sender)))),
             Wish::Ask(ask) => self.ask(delivery, sender, ask).await,
             Wish::Press { choice: Choice::Ask, .. } | Wish::Form => {
                 Ok(Answer::Open(words::ask_form(self.policy.longest_lifetime())))
@@ -78,7 +78,7 @@ impl Desk {
         if let Err(error) = opened {
             tracing::warn!(error = &error as &dyn std::error::Error, "a form could not be opened");
             let card = match form.purpose {
-                Purpose::Ask => words::form_not_opened(&self.settings.command),
+                Purpose::Ask => words::form_not_opened(self.command(&reply.to)),
                 Purpose::Doubt => words::nothing_asked(&self.settings.security),
             };
             self.whisper(reply, &card).await;

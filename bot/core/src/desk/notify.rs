@@ -21,12 +21,15 @@ impl Desk {
     pub(super) async fn tell(&self, stored: &Stored, to: &Audience, news: News) -> Result<Done, Stopped> {
         let card = words::news(&stored.request, news);
         match to {
-            Audience::Requester(account) => self.chat(&account.chat)?.say(account, &card).await.map(drop)?,
+            Audience::Requester(account) => {
+                self.chat(&account.chat)?.say(account, &card).await.map(drop).map_err(PortError::from)?
+            }
             Audience::Approver(id) => {
                 let case = stored.request.case();
                 let candidate = case.and_then(|case| case.approvers.iter().find(|c| c.human.id == *id));
                 if let Some(candidate) = candidate {
-                    self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await?;
+                    let chat = self.chat(&candidate.account.chat)?;
+                    chat.say(&candidate.account, &card).await.map_err(PortError::from)?;
                 }
             }
             Audience::Security => self.tell_security(&words::security_mail(&stored.request, news)).await?,
@@ -146,6 +149,6 @@ impl Desk {
         let Some(manager) = self.ports.directory.manager(case.subject.id).await? else { return Ok(false) };
         let Some(account) = self.account_of(&manager, |_| true).await? else { return Ok(false) };
         let account = account.user;
-        self.chat(&account.chat)?.say(&account, &words::manager_notice(case, told)).await.map(|_| true)
+        Ok(self.chat(&account.chat)?.say(&account, &words::manager_notice(case, told)).await.map(|_| true)?)
     }
 }

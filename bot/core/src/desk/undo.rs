@@ -34,7 +34,9 @@ impl Desk {
     ) -> Result<Answer, PortError> {
         let said = Said { done: words::cancelled, not: words::not_cancelled };
         match self.own_request(sender, of, "cancel").await? {
-            Ok(id) => self.undo(&id, delivery, Event::Cancel(sender.clone()), &said).await.map(Answer::Say),
+            Ok(id) => {
+                self.undo(&id, delivery, sender, Event::Cancel(sender.clone()), &said).await.map(Answer::Say)
+            }
             Err(card) => Ok(Answer::Say(card)),
         }
     }
@@ -47,7 +49,9 @@ impl Desk {
     ) -> Result<Answer, PortError> {
         let said = Said { done: words::resent, not: words::not_resent };
         match self.own_request(sender, of, "resend").await? {
-            Ok(id) => self.undo(&id, delivery, Event::Resend(sender.clone()), &said).await.map(Answer::Say),
+            Ok(id) => {
+                self.undo(&id, delivery, sender, Event::Resend(sender.clone()), &said).await.map(Answer::Say)
+            }
             Err(card) => Ok(Answer::Say(card)),
         }
     }
@@ -56,6 +60,7 @@ impl Desk {
         &self,
         id: &RequestId,
         delivery: &DeliveryId,
+        sender: &ChatUser,
         event: Event,
         said: &Said,
     ) -> Result<Card, PortError> {
@@ -68,7 +73,7 @@ impl Desk {
                 let stored = self.ports.store.load(id).await?;
                 Ok(stored.map_or_else(
                     || words::refusal(why),
-                    |Stored { request, .. }| (said.not)(&request, why, &self.settings.command),
+                    |Stored { request, .. }| (said.not)(&request, why, self.command(sender)),
                 ))
             }
         }
@@ -87,7 +92,7 @@ impl Desk {
             (Some(one), None) => Ok(one.id.clone()),
             _ if open.is_empty() => Err(words::nothing_open()),
             (found, _) => {
-                Err(words::which_one(&open, verb, &self.settings.command, of.is_some() && found.is_none()))
+                Err(words::which_one(&open, verb, self.command(sender), of.is_some() && found.is_none()))
             }
         })
     }
@@ -102,7 +107,8 @@ impl Desk {
         let own = self.all_open(&Whom::Requester(sender.clone())).await?;
         if let Some(request) = own.iter().find(|request| request.is_for(&of)) {
             let said = Said { done: words::revoked, not: words::not_revoked };
-            return self.undo(&request.id, &delivery, Event::Revoke(sender), &said).await.map(Answer::Say);
+            let event = Event::Revoke(sender.clone());
+            return self.undo(&request.id, &delivery, &sender, event, &said).await.map(Answer::Say);
         }
         let inquiry = Inquiry { sender, question: Question::Revoke { of, delivery } };
         Ok(Answer::Later(words::revoking(), Box::new(inquiry)))

@@ -162,7 +162,8 @@ impl Desk {
         };
         let Some(candidate) = case.candidate(approver) else { return Ok(Done::Done) };
         let card = words::approval(request, case, candidate, self.now());
-        let message: MessageRef = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await?;
+        let said = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await;
+        let message: MessageRef = said.map_err(PortError::from)?;
         self.change(&request.id, Event::Prompted(Posted { approver, at: self.now(), message }))
             .await
             .map(|_| Done::Done)
