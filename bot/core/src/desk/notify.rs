@@ -22,7 +22,7 @@ impl Desk {
         let card = words::news(&stored.request, news);
         match to {
             Audience::Requester(account) => {
-                self.chat(&account.chat)?.say(account, &card).await.map(drop).map_err(PortError::from)?
+                self.chat(&account.chat)?.say(account, &card).await.map(drop).map_err(PortError::from)?;
             }
             Audience::Approver(id) => {
                 let case = stored.request.case();
