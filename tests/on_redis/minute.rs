@@ -35,7 +35,7 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
     let policy = USUAL_POLICY.replace("manager | group:{oncall}", "manager");
     let setting = Setting { policy, ..Setting::default() };
     let mut replicas = Replicas::with(2, setting, unhurried).await?;
-    replicas.world.slack.repeats_deliveries(2);
+    replicas.world.chat.repeats_deliveries(2);
 
     let began = Instant::now();
     let mut people = JoinSet::new();
@@ -254,7 +254,7 @@ fn came_again(world: &World) -> Vec<Again> {
     let subjects: Vec<_> = people.iter().filter(|person| person.name().starts_with("Subject ")).collect();
     let about = |text: &str| subjects.iter().find(|subject| text.contains(&subject.name()));
     let mut came: BTreeMap<(&'static str, String, String), usize> = BTreeMap::new();
-    for post in world.slack.wire.seen().iter().filter(|post| post.target.contains("chat.postMessage")) {
+    for post in world.chat.wire().seen().iter().filter(|post| post.target.contains("chat.postMessage")) {
         let text = String::from_utf8_lossy(&post.body).into_owned();
         let Some(subject) = about(&text) else { continue };
         *came.entry(("chat message", subject.id().to_owned(), text)).or_default() += 1;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use futures::future::join_all;
+use tapdesk_tests::chat::{Call, Message};
 use tapdesk_tests::claims::{JANES_MAIL, Ticket, wrong_pin};
 use tapdesk_tests::replicas::Replicas;
 use tapdesk_tests::scene::JANES_PHONE;
-use tapdesk_tests::slack::Message;
-use tapdesk_tests::world::{COMMAND, Colleague};
+use tapdesk_tests::world::Colleague;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_that_is_clicked_at_both_replicas_at_once_is_one_decision() -> anyhow::Result<()> {
@@ -16,7 +16,7 @@ async fn an_approval_that_is_clicked_at_both_replicas_at_once_is_one_decision() 
     let world = &replicas.world;
     jane_is_asked_for(&replicas).await?;
     let (marys, ottos) = (world.card(&world.mary, "Approve")?, world.card(&world.otto, "Approve")?);
-    let ways = [replicas.slack(0)?, replicas.slack(1)?];
+    let ways = [replicas.chat(0)?, replicas.chat(1)?];
     let clicks = (0..16).map(|n| {
         let (who, card) = if n % 4 < 2 { (&world.mary, &marys) } else { (&world.otto, &ottos) };
         ways[n % 2].press(&who.account, card, "Approve")
@@ -25,9 +25,9 @@ async fn an_approval_that_is_clicked_at_both_replicas_at_once_is_one_decision() 
         ensure!(reply?.is_accepted(), "a click was not acknowledged");
     }
     // Every click but the one that counted gets its kind answer.
-    world.slack.wire.arrived("POST /actions/", 15).await;
+    world.chat.arrived(Call::Whisper, 15).await;
     world.twilio.wire.arrived("Messages.json", 1).await;
-    for wire in [&world.slack.wire, &world.twilio.wire] {
+    for wire in [world.chat.wire(), &world.twilio.wire] {
         wire.landed().await;
     }
     let answers = [whispers(&replicas, &world.mary), whispers(&replicas, &world.otto)].concat();
@@ -45,13 +45,13 @@ async fn a_delivery_that_is_repeated_to_the_other_replica_counts_once() -> anyho
     let replicas = Replicas::start().await?;
     let world = &replicas.world;
     jane_is_asked_for(&replicas).await?;
-    let asked = world.slack.deliveries();
-    let again = replicas.slack(1)?.retry(&asked[0], 1, "http_timeout").await;
+    let asked = world.chat.deliveries();
+    let again = replicas.chat(1)?.retry(&asked[0]).await;
     ensure!(again.is_accepted() && again.body.contains("already"), "{again:?}");
     let card = world.card(&world.mary, "Approve")?;
-    ensure!(replicas.slack(0)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
-    let pressed = world.slack.deliveries();
-    let again = replicas.slack(1)?.retry(&pressed[1], 1, "http_timeout").await;
+    ensure!(replicas.chat(0)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+    let pressed = world.chat.deliveries();
+    let again = replicas.chat(1)?.retry(&pressed[1]).await;
     ensure!(again.is_accepted(), "{again:?}");
     world.twilio.wire.arrived("Messages.json", 1).await;
     ensure!(world.events("request.received")? == 1 && world.events("approval.given")? == 1);
@@ -113,7 +113,7 @@ async fn whoever_is_told_something_is_told_once() -> anyhow::Result<()> {
     ensure!(world.texts() == 1, "{} text messages", world.texts());
     for who in [&world.ada, &world.mary, &world.otto] {
         let mut read: Vec<String> =
-            world.slack.inbox(&who.account).iter().map(Message::visible_text).collect();
+            world.chat.inbox(&who.account).iter().map(Message::visible_text).collect();
         let messages = read.len();
         read.sort();
         read.dedup();
@@ -143,10 +143,10 @@ async fn a_lockdown_at_one_replica_holds_at_the_other() -> anyhow::Result<()> {
 pub(crate) async fn jane_is_asked_for(replicas: &Replicas) -> anyhow::Result<()> {
     let world = &replicas.world;
     let text = format!("for {} lost her phone, INC0012345", world.jane.account.mention());
-    let reply = replicas.slack(0)?.command(&world.ada.account, COMMAND, &text).await;
+    let reply = replicas.chat(0)?.types(&world.ada.account, &text).await;
     ensure!(reply.is_accepted(), "the command was not accepted: {reply:?}");
-    world.slack.wire.arrived("chat.postMessage", 3).await;
-    world.slack.wire.landed().await;
+    world.chat.arrived(Call::Say, 3).await;
+    world.chat.wire().landed().await;
     Ok(())
 }
 
@@ -155,18 +155,18 @@ pub(crate) async fn ticket_for_jane(replicas: &Replicas) -> anyhow::Result<Ticke
     let world = &replicas.world;
     jane_is_asked_for(replicas).await?;
     let card = world.card(&world.mary, "Approve")?;
-    ensure!(replicas.slack(1)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+    ensure!(replicas.chat(1)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
     world.twilio.wire.arrived("Messages.json", 1).await;
     world.twilio.wire.landed().await;
-    world.slack.wire.arrived("chat.update", 2).await;
-    world.slack.wire.landed().await;
+    world.chat.arrived(Call::Edit, 2).await;
+    world.chat.wire().landed().await;
     let card = world.card(&world.mary, "Show PIN")?;
-    replicas.slack(0)?.press(&world.mary.account, &card, "Show PIN").await?;
+    replicas.chat(0)?.press(&world.mary.account, &card, "Show PIN").await?;
     replicas.say("to=\"ClaimOpen\"").await?;
     Ok((world.code_at(JANES_PHONE)?, world.pin_before(&world.mary)?))
 }
 
 fn whispers(replicas: &Replicas, who: &Colleague) -> Vec<String> {
-    let whispers = replicas.world.slack.ephemerals(&who.account);
+    let whispers = replicas.world.chat.ephemerals(&who.account);
     whispers.iter().map(Message::visible_text).filter(|text| !text.contains("Checking")).collect()
 }

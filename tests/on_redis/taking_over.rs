@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use tapdesk_tests::chat::{Call, Chat, Message};
 use tapdesk_tests::replicas::{LEASE, Replicas};
 use tapdesk_tests::scene::JANES_PHONE;
-use tapdesk_tests::slack::{Message, Slack};
-use tapdesk_tests::world::{COMMAND, Colleague, Setting};
+
+use tapdesk_tests::world::{Colleague, Setting};
 
 use crate::sharing::jane_is_asked_for;
 
@@ -44,9 +45,9 @@ async fn what_a_frozen_replica_had_in_hand_is_taken_over_and_not_undone_when_it_
     replicas.replica(0)?.resume()?;
     // It has seen and settled what it had in hand when it serves again.
     let kim = another_subject(&replicas, "Kim Kay");
-    asks(&replicas, &replicas.slack(0)?, &kim).await?;
-    replicas.world.slack.wire.arrived("chat.postMessage", 6).await;
-    replicas.world.slack.wire.landed().await;
+    asks(&replicas, &replicas.chat(0)?, &kim).await?;
+    replicas.world.chat.arrived(Call::Say, 6).await;
+    replicas.world.chat.wire().landed().await;
     let cards = cards_for(&replicas, &replicas.world.mary, "Jane Doe");
     ensure!(cards == 1, "Mary has {cards} cards");
     replicas.finish().await
@@ -56,16 +57,16 @@ async fn what_a_frozen_replica_had_in_hand_is_taken_over_and_not_undone_when_it_
 async fn a_new_task_waits_neither_for_a_slow_one_nor_for_the_next_look() -> anyhow::Result<()> {
     let replicas = Replicas::with(1, Setting::default(), patient).await?;
     let lookup = replicas.world.graph.wire.hold_answer(LOOKUP);
-    asks(&replicas, &replicas.slack(0)?, &replicas.world.jane).await?;
+    asks(&replicas, &replicas.chat(0)?, &replicas.world.jane).await?;
     replicas.world.graph.wire.arrived(LOOKUP, 1).await;
     let kim = another_subject(&replicas, "Kim Kay");
-    asks(&replicas, &replicas.slack(0)?, &kim).await?;
-    replicas.world.slack.wire.arrived("chat.postMessage", 3).await;
-    replicas.world.slack.wire.landed().await;
+    asks(&replicas, &replicas.chat(0)?, &kim).await?;
+    replicas.world.chat.arrived(Call::Say, 3).await;
+    replicas.world.chat.wire().landed().await;
     ensure!(cards_for(&replicas, &replicas.world.mary, "Kim Kay") == 1, "Kim waits for Jane");
     ensure!(cards_for(&replicas, &replicas.world.mary, "Jane Doe") == 0, "nothing held Jane's look-up");
     lookup.open();
-    replicas.world.slack.wire.arrived("chat.postMessage", 6).await;
+    replicas.world.chat.arrived(Call::Say, 6).await;
     replicas.finish().await
 }
 
@@ -79,9 +80,9 @@ async fn a_new_task_of_one_replica_wakes_the_other() -> anyhow::Result<()> {
     for n in 0..ASKED {
         let subject = another_subject(&replicas, &format!("Kim Kay{n}"));
         let before = world.graph.wire.seen().len();
-        asks(&replicas, &world.slack, &subject).await?;
+        asks(&replicas, &world.chat, &subject).await?;
         world.graph.wire.arrived("", before + 1).await;
-        world.slack.wire.arrived("chat.postMessage", 3 * (n + 1)).await;
+        world.chat.arrived(Call::Say, 3 * (n + 1)).await;
     }
     let by = |by: &str| format!("tapdesk_worker_woken_total{{by=\"{by}\"}}");
     let (bell, time) = (replicas.counted(0, &by("bell")).await?, replicas.counted(0, &by("time")).await?);
@@ -99,18 +100,17 @@ async fn tasks_that_wait_behind_slow_ones_are_not_performed_twice() -> anyhow::R
     let mut replicas = Replicas::start().await?;
     replicas.replica(1)?.pause()?;
     let world = &replicas.world;
-    let slow =
-        [world.slack.wire.hold_answer("chat.postMessage"), world.slack.wire.hold_answer("chat.postMessage")];
-    asks(&replicas, &replicas.slack(0)?, &world.jane).await?;
-    world.slack.wire.arrived("chat.postMessage", 1).await;
+    let slow = [world.chat.hold_answer(Call::Say), world.chat.hold_answer(Call::Say)];
+    asks(&replicas, &replicas.chat(0)?, &world.jane).await?;
+    world.chat.arrived(Call::Say, 1).await;
     replicas.replica(1)?.resume()?;
-    world.slack.wire.arrived("chat.postMessage", 4).await;
+    world.chat.arrived(Call::Say, 4).await;
     for slow in slow {
         slow.open();
     }
     // They finish what they have in hand.
     replicas.stop().await?;
-    let heard = replicas.world.slack.inbox(&replicas.world.ada.account).len();
+    let heard = replicas.world.chat.inbox(&replicas.world.ada.account).len();
     ensure!(heard == 1, "Ada was told {heard} times");
     replicas.finish().await
 }
@@ -122,16 +122,16 @@ async fn a_card_shows_the_newest_state_whichever_replica_is_slower() -> anyhow::
     let world = &replicas.world;
     jane_is_asked_for(&replicas).await?;
     replicas.replica(1)?.pause()?;
-    let overtaken = world.slack.wire.hold_request("chat.update");
+    let overtaken = world.chat.hold_request(Call::Edit);
     let card = world.card(&world.mary, "Approve")?;
-    ensure!(replicas.slack(0)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
-    world.slack.wire.arrived("chat.update", 1).await;
+    ensure!(replicas.chat(0)?.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+    world.chat.arrived(Call::Edit, 1).await;
     world.twilio.wire.arrived("Messages.json", 1).await;
     world.twilio.wire.landed().await;
     replicas.replica(1)?.resume()?;
     let code = world.code_at(JANES_PHONE)?;
     ensure!(replicas.browser(1)?.report(&code).await?.state() == "reported");
-    world.slack.wire.arrived("chat.update", 3).await;
+    world.chat.arrived(Call::Edit, 3).await;
     overtaken.open();
     // They finish what they have in hand.
     replicas.stop().await?;
@@ -152,15 +152,15 @@ fn patient(text: &str) -> String {
 async fn the_first_has_janes_lookup(replicas: &Replicas) -> anyhow::Result<tapdesk_tests::wire::Gate> {
     replicas.replica(1)?.pause()?;
     let held = replicas.world.graph.wire.hold_answer(LOOKUP);
-    asks(replicas, &replicas.slack(0)?, &replicas.world.jane).await?;
+    asks(replicas, &replicas.chat(0)?, &replicas.world.jane).await?;
     replicas.world.graph.wire.arrived(LOOKUP, 1).await;
     replicas.replica(1)?.resume()?;
     Ok(held)
 }
 
-async fn asks(replicas: &Replicas, way: &Slack, subject: &Colleague) -> anyhow::Result<()> {
+async fn asks(replicas: &Replicas, way: &Chat, subject: &Colleague) -> anyhow::Result<()> {
     let text = format!("for {} lost the phone, INC0012345", subject.account.mention());
-    let reply = way.command(&replicas.world.ada.account, COMMAND, &text).await;
+    let reply = way.types(&replicas.world.ada.account, &text).await;
     ensure!(reply.is_accepted(), "the command was not accepted: {reply:?}");
     Ok(())
 }
@@ -168,10 +168,10 @@ async fn asks(replicas: &Replicas, way: &Slack, subject: &Colleague) -> anyhow::
 /// Mary and Otto have one card each, and Ada one message.
 async fn everybody_hears_once(replicas: &Replicas) -> anyhow::Result<()> {
     let world = &replicas.world;
-    world.slack.wire.arrived("chat.postMessage", 3).await;
-    world.slack.wire.landed().await;
+    world.chat.arrived(Call::Say, 3).await;
+    world.chat.wire().landed().await;
     for who in [&world.ada, &world.mary, &world.otto] {
-        let messages = world.slack.inbox(&who.account).len();
+        let messages = world.chat.inbox(&who.account).len();
         ensure!(messages == 1, "{} got {messages} messages", who.account.name);
     }
     Ok(())
@@ -186,6 +186,6 @@ fn another_subject(replicas: &Replicas, name: &str) -> Colleague {
 }
 
 fn cards_for(replicas: &Replicas, who: &Colleague, subject: &str) -> usize {
-    let inbox = replicas.world.slack.inbox(&who.account);
+    let inbox = replicas.world.chat.inbox(&who.account);
     inbox.iter().map(Message::visible_text).filter(|text| text.contains(subject)).count()
 }

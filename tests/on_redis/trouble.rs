@@ -92,11 +92,11 @@ impl People {
             Step::Ask => drop(world.ada_types_for_jane().await?),
             Step::Approve => {
                 let card = world.card(&world.mary, "Approve")?;
-                ensure!(world.slack.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+                ensure!(world.chat.press(&world.mary.account, &card, "Approve").await?.is_accepted());
             }
             Step::ShowPin => {
                 let card = world.card(&world.mary, "Show PIN")?;
-                ensure!(world.slack.press(&world.mary.account, &card, "Show PIN").await?.is_accepted());
+                ensure!(world.chat.press(&world.mary.account, &card, "Show PIN").await?.is_accepted());
                 world.tapdesk()?.idle().await;
                 self.pin = world.pin_before(&world.mary).ok();
             }

@@ -12,11 +12,12 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use crate::browser::Browser;
+use crate::chat::{Chat, Message};
 use crate::graph::{Graph, SignIn};
 use crate::replicas::Replicas;
-use crate::slack::{Message, Slack, http};
+use crate::slack::http;
 use crate::twilio::Twilio;
-use crate::world::{COMMAND, Colleague, code_in, pin_in};
+use crate::world::{Colleague, code_in, pin_in};
 
 /// After this long without any effect, people press a button again.
 const PRESS_AGAIN: Duration = Duration::from_secs(4);
@@ -43,7 +44,7 @@ pub struct Errand {
     pub subject: Colleague,
     /// The subject's phone.
     pub phone: String,
-    slack: Slack,
+    chat: Chat,
     twilio: Twilio,
     graph: Graph,
     browser: Browser,
@@ -73,7 +74,7 @@ impl Errand {
             manager,
             subject,
             phone,
-            slack: world.slack.clone(),
+            chat: world.chat.clone(),
             twilio: world.twilio.clone(),
             graph: world.graph.clone(),
             // Without idle connections, so that each click may reach another replica.
@@ -98,7 +99,7 @@ impl Errand {
     async fn ask(&self) -> anyhow::Result<()> {
         let text = format!("for {} lost the phone, INC0012345", self.subject.account.mention());
         for _ in 0..TRIES {
-            let reply = self.slack.command(&self.agent.account, COMMAND, &text).await;
+            let reply = self.chat.types(&self.agent.account, &text).await;
             if !reply.is_accepted() || reply.body.contains("could not confirm") {
                 continue;
             }
@@ -115,13 +116,13 @@ impl Errand {
                 return Ok(());
             }
             let Some(card) = self.card("Approve") else {
-                let comes = self.slack.wire.brings(LOST, || self.card("Approve").is_some()).await;
+                let comes = self.chat.wire().brings(LOST, || self.card("Approve").is_some()).await;
                 ensure!(comes, "no card comes");
                 continue;
             };
             // What is not acknowledged, or was decided by an earlier click, shows on the card or is pressed again.
-            let _ = self.slack.press(&self.manager.colleague.account, &card, "Approve").await;
-            self.slack.wire.brings(PRESS_AGAIN, || self.card("Show PIN").is_some()).await;
+            let _ = self.chat.press(&self.manager.colleague.account, &card, "Approve").await;
+            self.chat.wire().brings(PRESS_AGAIN, || self.card("Show PIN").is_some()).await;
         }
         bail!("approving has no effect")
     }
@@ -132,13 +133,13 @@ impl Errand {
         let _both_hands = self.manager.hands.lock().await;
         for _ in 0..TRIES {
             // While a pass is under way that nobody will see, the card has no button for a moment.
-            self.slack.wire.brings(LOST, || self.card("Show PIN").is_some()).await;
+            self.chat.wire().brings(LOST, || self.card("Show PIN").is_some()).await;
             let card = self.card("Show PIN").context("the button is gone")?;
             // A press that is lost brings no window.
-            let _ = self.slack.press(manager, &card, "Show PIN").await;
-            self.slack.wire.brings(PRESS_AGAIN, || self.shown_pin().is_some()).await;
+            let _ = self.chat.press(manager, &card, "Show PIN").await;
+            self.chat.wire().brings(PRESS_AGAIN, || self.shown_pin().is_some()).await;
             if let Some(pin) = self.shown_pin() {
-                self.slack.close_view(manager).await?;
+                self.chat.close_view(manager).await?;
                 return Ok(pin);
             }
         }
@@ -193,11 +194,11 @@ impl Errand {
             let text = message.visible_text();
             text.contains(&label) && text.contains(&self.subject.person.name())
         };
-        self.slack.inbox(&self.manager.colleague.account).into_iter().rev().find(is_it)
+        self.chat.inbox(&self.manager.colleague.account).into_iter().rev().find(is_it)
     }
 
     fn shown_pin(&self) -> Option<String> {
-        let text = self.slack.modal(&self.manager.colleague.account)?.visible_text();
+        let text = self.chat.modal(&self.manager.colleague.account)?.visible_text();
         if text.contains(&self.subject.person.name()) { pin_in(&text) } else { None }
     }
 

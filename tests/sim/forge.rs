@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use aws_lc_rs::digest;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tapdesk::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::{Url, form_urlencoded};
 
-use crate::chance;
+use crate::chat::Delivery;
 use crate::check::{files, ledger_lines};
-use crate::slack::{Delivery, sign};
+use crate::slack::sign;
 use crate::world::{Colleague, World};
 
 /// Header with the time of sending.
@@ -168,32 +168,36 @@ impl World {
         Ok(Footprint {
             ledger_lines: ledger_lines(&self.files.path().join("ledger"))?.len(),
             store,
-            calls: [("Graph", &self.graph.wire), ("Slack", &self.slack.wire), ("Twilio", &self.twilio.wire)]
-                .map(|(name, wire)| (name, wire.seen().len())),
+            calls: [
+                ("Graph", &self.graph.wire),
+                ("the chat", self.chat.wire()),
+                ("Twilio", &self.twilio.wire),
+            ]
+            .map(|(name, wire)| (name, wire.seen().len())),
             mails: self.smtp.sent().len(),
         })
     }
 
-    /// A command that Slack could not bring, as it was on the wire: genuine, and never seen.
+    /// A command that the chat could not bring, as it was on the wire: genuine, and never seen.
     pub async fn lost_command(&self, who: &Colleague, text: &str) -> anyhow::Result<Delivery> {
         self.nobody_listens()?;
         self.types(who, text).await;
-        self.slack.read(&who.account);
+        self.chat.read(&who.account);
         self.found_lost()
     }
 
-    /// A press that Slack could not bring, as it was on the wire: genuine, and never seen.
+    /// A press that the chat could not bring, as it was on the wire: genuine, and never seen.
     pub async fn lost_press(&self, who: &Colleague, button: &str) -> anyhow::Result<Delivery> {
         let card = self.card(who, button)?;
         self.nobody_listens()?;
-        self.slack.press(&who.account, &card, button).await?;
+        self.chat.press(&who.account, &card, button).await?;
         self.found_lost()
     }
 
-    /// A look at the home tab of which Slack could not tell, as it was on the wire.
+    /// A look at the home tab of which the chat could not tell, as it was on the wire.
     pub async fn lost_visit(&self, who: &Colleague) -> anyhow::Result<Delivery> {
         self.nobody_listens()?;
-        self.slack.opens_tab(&who.account, "home").await;
+        self.chat.opens_home(&who.account).await;
         self.found_lost()
     }
 
@@ -205,20 +209,12 @@ impl World {
     /// What Slack would say if somebody pressed a button with that value: one that they saw, kept or guessed.
     #[must_use]
     pub fn press_of(&self, who: &Colleague, choice: &str, value: &str) -> Value {
-        let workspace = self.slack.workspace();
-        json!({
-            "type": "block_actions",
-            "user": {"id": who.account.id, "team_id": who.account.team_id},
-            "api_app_id": workspace.app_id,
-            "team": {"id": workspace.team_id},
-            "trigger_id": chance::id("trigger"),
-            "actions": [{"type": "button", "action_id": choice, "value": value}],
-        })
+        self.slack().pressed_with(who.account.in_slack(), choice, value)
     }
 
     /// Slack brings an interaction, signed as it should be.
     pub async fn brings(&self, payload: &Value) -> anyhow::Result<Heard> {
-        let workspace = self.slack.workspace();
+        let workspace = self.slack().workspace();
         let text = payload.to_string();
         let body = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &text).finish();
         let now = self.hands.now().as_second().to_string();
@@ -229,19 +225,16 @@ impl World {
     /// Somebody presses a button with that value, wherever they have it from; returns what they are told.
     pub async fn presses_with(&self, who: &Colleague, choice: &str, value: &str) -> anyhow::Result<String> {
         self.reads(who);
-        let heard = self.brings(&self.press_of(who, choice, value)).await?;
-        ensure!(heard.status == StatusCode::OK && heard.body.is_empty(), "{heard:?}");
+        let reply = self.chat.press_with(&who.account, choice, value).await;
+        ensure!(reply.is_accepted(), "{reply:?}");
         self.settle().await?;
         Ok(self.reads(who).join("\n"))
     }
 
     /// What a button of somebody's newest card with that button carries.
     pub fn value_of(&self, who: &Colleague, button: &str) -> anyhow::Result<String> {
-        let card = self.card(who, button)?;
-        let elements = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-        let mut found = elements.filter(|element| element["text"]["text"] == button);
-        let value = found.next().and_then(|element| element["value"].as_str()).context("no such button")?;
-        Ok(value.to_owned())
+        let found = self.card(who, button)?.buttons().into_iter().find(|one| one.label == button);
+        Ok(found.context("no such button")?.value)
     }
 
     /// How many events of that kind the ledger has, without those whose commit lost its race.
@@ -261,13 +254,13 @@ impl World {
     }
 
     fn nobody_listens(&self) -> anyhow::Result<()> {
-        self.slack.attach(Url::parse("http://127.0.0.1:1/")?);
+        self.chat.attach(Url::parse("http://127.0.0.1:1/")?);
         Ok(())
     }
 
     fn found_lost(&self) -> anyhow::Result<Delivery> {
-        self.slack.attach(self.base());
-        self.slack.deliveries().pop().context("Slack sent nothing")
+        self.chat.attach(self.base());
+        self.chat.deliveries().pop().context("the chat sent nothing")
     }
 }
 

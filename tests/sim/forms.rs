@@ -2,28 +2,28 @@
 
 use anyhow::{Context as _, ensure};
 
+use crate::chat::Reply;
 use crate::scene::said;
-use crate::slack::Reply;
 use crate::world::{Colleague, World};
 
 impl World {
     /// Somebody types the bare command, and the form opens.
     pub async fn opens_form(&self, who: &Colleague) -> anyhow::Result<String> {
         let reply = self.types(who, "").await;
-        ensure!(reply.is_accepted() && reply.body.is_empty(), "the bare command is answered: {reply:?}");
+        ensure!(reply.is_silent(), "the bare command is answered: {reply:?}");
         self.settle().await?;
         self.form(who)
     }
 
     /// What the form in front of somebody says now.
     pub fn form(&self, who: &Colleague) -> anyhow::Result<String> {
-        let view = self.slack.modal(&who.account);
+        let view = self.chat.modal(&who.account);
         Ok(view.with_context(|| format!("{} has no form open", who.account.name))?.visible_text())
     }
 
     /// Somebody fills in the form that is open, and submits it; nobody has worked since.
     pub async fn submits(&self, who: &Colleague, fields: &[(&str, &str)]) -> anyhow::Result<Reply> {
-        let reply = self.slack.submit_view(&who.account, fields).await?;
+        let reply = self.chat.submit_view(&who.account, fields).await?;
         ensure!(reply.is_accepted(), "the form was not accepted: {reply:?}");
         Ok(reply)
     }
@@ -33,7 +33,7 @@ impl World {
         self.opens_form(who).await?;
         self.submits(who, fields).await?;
         self.settle().await?;
-        ensure!(self.slack.modal(&who.account).is_none(), "the form stayed open:\n{}", self.form(who)?);
+        ensure!(self.chat.modal(&who.account).is_none(), "the form stayed open:\n{}", self.form(who)?);
         Ok(self.reads(who).iter().map(|text| said(text)).collect())
     }
 

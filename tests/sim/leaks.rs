@@ -36,7 +36,7 @@ pub enum Kind {
     ReportToken,
     /// What tapdesk proves itself with: tokens, passwords, signing secrets, the pepper.
     Credential,
-    /// What Slack gives out to answer one person with: response addresses and triggers.
+    /// What the chat gives out to answer one person with: Slack's response addresses and triggers.
     Handle,
     /// A full number, an address, or what somebody gave as the reason: in no log and in no ledger.
     Personal,
@@ -82,24 +82,24 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
             secrets.pin(&pin);
         }
     }
-    for modal in world.slack.modals_ever_opened() {
+    for modal in world.chat.modals_ever_opened() {
         for pin in texts(&modal).iter().filter_map(|text| pin_in(text)) {
             secrets.pin(&pin);
         }
     }
-    let workspace = world.slack.workspace();
     let mut credentials = world.entra.secrets();
-    credentials.extend([
-        workspace.bot_token,
-        workspace.signing_secret,
-        TWILIO_TOKEN.to_owned(),
-        PASSWORD.to_owned(),
-    ]);
+    credentials.extend(world.chat.credentials());
+    credentials.extend([TWILIO_TOKEN.to_owned(), PASSWORD.to_owned()]);
     credentials.extend(std::fs::read_to_string(world.files.path().join("pepper")));
     for credential in credentials {
         secrets.add(Kind::Credential, &credential);
     }
-    secrets.deliveries(world);
+    for handle in world.chat.handles() {
+        secrets.add(Kind::Handle, &handle);
+    }
+    for reason in world.chat.reasons().iter().filter(|reason| reason.len() >= LONG) {
+        secrets.add(Kind::Personal, reason);
+    }
     secrets.people(world);
     secrets.0
 }
@@ -107,13 +107,13 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
 /// Everywhere that something could have leaked to.
 pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
     use Kind::{Code, Credential, Handle, Personal, Pin, ReportToken};
-    let seen: Vec<String> = world.slack.everything_ever_seen().iter().map(Value::to_string).collect();
-    let modals: Vec<String> = world.slack.modals_ever_opened().iter().map(Value::to_string).collect();
+    let seen: Vec<String> = world.chat.everything_ever_seen().iter().map(Value::to_string).collect();
+    let modals: Vec<String> = world.chat.modals_ever_opened().iter().map(Value::to_string).collect();
     let texts: Vec<String> = world.twilio.sent().into_iter().map(|sms| sms.body).collect();
     let mails: Vec<String> = world.smtp.sent().into_iter().map(|mail| mail.raw + &mail.text).collect();
     let mut places = vec![
         Place::new("the log at TRACE", world.logged(), &[]),
-        // Slack's own handles come back to Slack with the calls that use them.
+        // The chat's own handles come back to it with the calls that use them.
         Place::new("chat messages", seen.join("\n"), &[Handle, Personal]),
         Place::new("chat modals", modals.join("\n"), &[Pin, Handle, Personal]),
         Place::new("text messages", texts.join("\n"), &[Code, Pin, ReportToken, Personal]),
@@ -255,37 +255,6 @@ impl Secrets {
     fn pin(&mut self, pin: &str) {
         self.add(Kind::Pin, pin);
         self.add(Kind::Pin, &format!("{} {}", &pin[..4], &pin[4..]));
-    }
-
-    /// What came with Slack's requests: handles to answer with, and reasons.
-    fn deliveries(&mut self, world: &World) {
-        for delivery in world.slack.deliveries() {
-            for (name, value) in form_urlencoded::parse(&delivery.body) {
-                let payload: Value = serde_json::from_str(&value).unwrap_or_default();
-                let inside = |key: &str| payload[key].as_str().unwrap_or_default().to_owned();
-                match &*name {
-                    "response_url" => self.handle(&value),
-                    "trigger_id" => self.add(Kind::Handle, &value),
-                    "payload" => {
-                        self.handle(&inside("response_url"));
-                        self.add(Kind::Handle, &inside("trigger_id"));
-                    }
-                    // `for somebody reason …`
-                    "text" => {
-                        let reason = value.splitn(3, ' ').nth(2).unwrap_or_default().trim();
-                        if reason.len() >= LONG {
-                            self.add(Kind::Personal, reason);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// Of a response address its last part, which is what makes it one.
-    fn handle(&mut self, url: &str) {
-        self.add(Kind::Handle, url.rsplit('/').next().unwrap_or_default());
     }
 
     fn people(&mut self, world: &World) {

@@ -4,6 +4,7 @@ pub mod apart;
 pub mod audit;
 pub mod browser;
 pub mod chance;
+pub mod chat;
 pub mod check;
 pub mod claims;
 pub mod entra;

@@ -116,16 +116,16 @@ impl Patience {
             return self.claim(&code, &pin).await;
         }
         if let Ok(card) = self.world.card(&self.world.mary, "Show PIN") {
-            self.world.slack.press(&self.world.mary.account, &card, "Show PIN").await?;
+            self.world.chat.press(&self.world.mary.account, &card, "Show PIN").await?;
             self.work().await?;
             self.pin = self.world.pin_before(&self.world.mary).ok();
             if self.pin.is_some() {
-                self.world.slack.close_view(&self.world.mary.account).await?;
+                self.world.chat.close_view(&self.world.mary.account).await?;
             }
             return Ok(self.pin.is_some());
         }
         if let Ok(card) = self.world.card(&self.world.mary, "Approve") {
-            self.world.slack.press(&self.world.mary.account, &card, "Approve").await?;
+            self.world.chat.press(&self.world.mary.account, &card, "Approve").await?;
             return Ok(true);
         }
         self.ask().await

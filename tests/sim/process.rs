@@ -72,7 +72,7 @@ impl World {
                 + "\n[worker]\nlease = \"2s\"\n"
         })?;
         let process = Process::start(&config, level).await?;
-        self.slack.attach(process.base.clone());
+        self.chat.attach(process.base.clone());
         Ok(process)
     }
 

@@ -18,8 +18,8 @@ use tokio::task::AbortHandle;
 use url::Url;
 
 use crate::browser::Browser;
+use crate::chat::Chat;
 use crate::process::{Process, Said};
-use crate::slack::Slack;
 use crate::wire::lock;
 use crate::world::{Setting, World};
 
@@ -92,7 +92,7 @@ impl Replicas {
         for n in 0..count {
             replicas.start_again(n).await?;
         }
-        replicas.world.slack.attach(replicas.base()?);
+        replicas.world.chat.attach(replicas.base()?);
         Ok(replicas)
     }
 
@@ -106,9 +106,9 @@ impl Replicas {
         self.all[n].process.as_ref().with_context(|| format!("replica {} is dead", NAMES[n]))
     }
 
-    /// Slack, as if the balancer gave everything to one replica.
-    pub fn slack(&self, n: usize) -> anyhow::Result<Slack> {
-        Ok(self.world.slack.by_way_of(self.replica(n)?.base.clone()))
+    /// The chat, as if the balancer gave everything to one replica.
+    pub fn chat(&self, n: usize) -> anyhow::Result<Chat> {
+        Ok(self.world.chat.by_way_of(self.replica(n)?.base.clone()))
     }
 
     /// A claim page that talks to one replica.

@@ -8,8 +8,8 @@ use axum::http::Method;
 use tapdesk::config::Config;
 use tapdesk_core::policy::Policy;
 
+use crate::chat::View;
 use crate::people::Company;
-use crate::slack::View;
 use crate::wire::Exchange;
 use crate::world::{Colleague, Setting, World};
 
@@ -174,7 +174,7 @@ impl World {
     /// The same, save for some people's chats.
     pub fn nobody_is_bothered_but(&self, others: &[&Colleague]) -> anyhow::Result<()> {
         let is_other = |id: &str| others.iter().any(|other| other.account.id == id);
-        let chat = self.slack.all_unread().into_iter().map(|(person, _)| person);
+        let chat = self.chat.all_unread().into_iter().map(|(person, _)| person);
         let chat: Vec<String> =
             chat.filter(|person| !is_other(&person.id)).map(|person| person.name).collect();
         ensure!(chat.is_empty(), "{chat:?} got messages");
@@ -194,24 +194,23 @@ impl World {
     /// The numbers that somebody can choose from on their newest card.
     pub fn numbers_on_card(&self, who: &Colleague) -> anyhow::Result<Vec<String>> {
         let card = self.card(who, "Deny")?;
-        let buttons = card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
-        let labels = buttons.filter_map(|button| button["text"]["text"].as_str());
-        Ok(labels.filter(|label| label.parse::<u8>().is_ok()).map(str::to_owned).collect())
+        let labels = card.buttons().into_iter().map(|button| button.label);
+        Ok(labels.filter(|label| label.parse::<u8>().is_ok()).collect())
     }
 
     /// Somebody presses "This looks wrong", writes why, and everybody works.
     pub async fn says_it_looks_wrong(&self, who: &Colleague, line: &str) -> anyhow::Result<()> {
         self.presses(who, LOOKS_WRONG).await?;
-        let reply = self.slack.submit_view(&who.account, &[("doubt", line)]).await?;
+        let reply = self.chat.submit_view(&who.account, &[("doubt", line)]).await?;
         ensure!(reply.is_accepted(), "the line was not accepted: {reply:?}");
         let is_left = |view: View| view.visible_text().contains("What looks wrong?");
-        ensure!(!self.slack.modal(&who.account).is_some_and(is_left), "the window stays open");
+        ensure!(!self.chat.modal(&who.account).is_some_and(is_left), "the window stays open");
         self.settle().await
     }
 
     /// What the newest message in somebody's private chat says now.
     pub fn newest(&self, who: &Colleague) -> anyhow::Result<String> {
-        let inbox = self.slack.inbox(&who.account);
+        let inbox = self.chat.inbox(&who.account);
         let newest = inbox.last().with_context(|| format!("{} has no message", who.account.name))?;
         Ok(said(&newest.visible_text()))
     }

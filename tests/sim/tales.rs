@@ -104,7 +104,7 @@ impl Wires {
         let wires = [
             ("Entra", &world.entra.wire),
             ("Graph", &world.graph.wire),
-            ("Slack", &world.slack.wire),
+            (world.chat.name(), world.chat.wire()),
             ("Twilio", &world.twilio.wire),
         ];
         Self { wires: wires.map(|(name, wire)| (name, wire.clone(), 0)).to_vec() }

@@ -33,7 +33,7 @@ impl World {
     /// What was shown to somebody alone last; reads it.
     #[must_use]
     pub fn whispered(&self, who: &Colleague) -> String {
-        let last = self.slack.ephemerals(&who.account).pop();
+        let last = self.chat.ephemerals(&who.account).pop();
         last.map(|message| message.visible_text()).unwrap_or_default()
     }
 
@@ -137,7 +137,7 @@ impl World {
     pub fn slack_says(&self, method: &str, times: usize, error: &str) {
         let headers = vec![("content-type", "application/json".to_owned())];
         let body = json!({"ok": false, "error": error}).to_string();
-        self.slack.wire.trouble(method, times, Trouble::Answer(axum::http::StatusCode::OK, headers, body));
+        self.slack().wire.trouble(method, times, Trouble::Answer(axum::http::StatusCode::OK, headers, body));
     }
 
     /// The next `times` calls of a Slack method that match are throttled.
@@ -146,7 +146,7 @@ impl World {
             vec![("content-type", "application/json".to_owned()), ("retry-after", seconds.to_string())];
         let body = json!({"ok": false, "error": "ratelimited"}).to_string();
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-        self.slack.wire.trouble(method, times, Trouble::Answer(status, headers, body));
+        self.slack().wire.trouble(method, times, Trouble::Answer(status, headers, body));
     }
 
     /// A claim that gets no pass; `state` is what the page shows instead.

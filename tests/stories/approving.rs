@@ -86,8 +86,8 @@ async fn two_approvals_are_two_people() -> anyhow::Result<()> {
 
     // Mary could give either approval, and presses twice before her card is edited: she gives one of them.
     let card = world.card(&world.mary, "Approve")?;
-    world.slack.press(&world.mary.account, &card, "Approve").await?;
-    world.slack.press(&world.mary.account, &card, "Approve").await?;
+    world.chat.press(&world.mary.account, &card, "Approve").await?;
+    world.chat.press(&world.mary.account, &card, "Approve").await?;
     world.settle().await?;
     world.hears(&world.mary, "You approved this already; it waits for somebody else now.")?;
     ensure!(world.card(&world.mary, "Approve").is_err());
@@ -155,20 +155,15 @@ async fn when_nobody_can_approve_the_request_ends_and_says_who_would_have_to() -
     world.mary.person.disabled();
     world.is_refused(&world.ada, &world.jane, words).await?;
     world.mary.person.enabled();
-    let mary = world.mary.account.clone();
-    world.slack.change(&mary, |person| person.is_deleted = true);
+    world.chat.set_gone(&world.mary.account, true);
     world.is_refused(&world.ada, &world.jane, words).await?;
-    world.slack.change(&mary, |person| {
-        person.is_deleted = false;
-        person.is_restricted = true;
-    });
+    world.chat.set_gone(&world.mary.account, false);
+    world.chat.set_guest(&world.mary.account, true);
     world.is_refused(&world.ada, &world.jane, words).await?;
-    world.slack.change(&mary, |person| {
-        person.is_restricted = false;
-        person.email = tapdesk_tests::slack::Email::Given("m.major@contoso.com".to_owned());
-    });
+    world.chat.set_guest(&world.mary.account, false);
+    world.chat.has_address(&world.mary.account, "m.major@contoso.com");
     world.is_refused(&world.ada, &world.jane, words).await?;
-    world.slack.change(&mary, |person| *person = mary.clone());
+    world.chat.has_address(&world.mary.account, "mary.major@contoso.com");
     world.mary.person.internal_guest();
     world.is_refused(&world.ada, &world.jane, words).await?;
 
@@ -245,7 +240,7 @@ async fn members_of_nested_groups_are_asked_and_each_once() -> anyhow::Result<()
     world.oncall.subgroup(&shift).member(&world.otto.person);
     world.ada_asks_for_jane().await?;
     for approver in [&world.mary, &world.otto, &night] {
-        ensure!(world.slack.inbox(&approver.account).len() == 1, "{}", approver.account.name);
+        ensure!(world.chat.inbox(&approver.account).len() == 1, "{}", approver.account.name);
         world.card(approver, "Approve")?;
     }
     world.hears(&world.ada, "I asked Mary Major, Otto Oncall, Nora Night.")?;
@@ -265,7 +260,7 @@ async fn a_large_group_is_asked_in_part_and_keeps_nobody_elses_approval_away() -
     world.ada_asks_for_jane().await?;
     world.hears(&world.ada, "is with its approvers")?;
     world.card(&world.mary, "Approve")?;
-    let cards = world.slack.all_unread().len();
+    let cards = world.chat.all_unread().len();
     ensure!((20..=30).contains(&cards), "{cards} people were asked");
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();

@@ -51,7 +51,7 @@ async fn what_cannot_be_read_gets_a_clear_question_and_asks_nobody() -> anyhow::
 async fn every_way_to_name_jane_means_jane() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.jane.person.with_mail("Jane@contoso.com");
-    world.slack.change(&world.jane.account, |jane| jane.email = Email::Given("jane@contoso.com".to_owned()));
+    world.chat.has_address(&world.jane.account, "jane@contoso.com");
     let shortest = "five!";
     let longest = "y".repeat(300);
     for (naming, reason) in [
@@ -80,7 +80,7 @@ async fn an_account_of_an_organisation_is_named_like_any_other() -> anyhow::Resu
     let world = World::start().await?;
     let kim = world.company.person("Kim Kunde", "kim.kunde@contoso.com");
     kim.manager(&world.mary.person).mobile("+491709876543");
-    world.slack.user("W0KIM", "kim.kunde", "Kim.Kunde@Contoso.com");
+    world.slack().user("W0KIM", "kim.kunde", "Kim.Kunde@Contoso.com");
     for naming in ["<@W0KIM>", "<@W0KIM|kim.kunde>", "<@W0KIM|Kim Kunde (she)>,"] {
         let read = world.asks(&world.ada, &format!("for {naming} lost her phone")).await?;
         ensure!(read.iter().any(|text| text.contains("for Kim Kunde is with")), "{naming}: {read:#?}");
@@ -135,10 +135,10 @@ const UNFIT: [Unfit; 9] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_requester_whom_slack_does_not_vouch_for_is_nobody() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let ada = world.ada.account.clone();
+    let ada = world.ada.account.in_slack().clone();
     for (change, why) in UNFIT {
         // Ada's client still sends what it sent before: the profile is what decides.
-        let now = world.slack.change(&ada, change);
+        let now = world.slack().change(&ada, change);
         // Slack brings nothing to deactivated accounts and bots, so these read the acknowledgement only.
         let words = if now.is_deleted || now.is_bot {
             "Checking…".to_owned()
@@ -146,7 +146,7 @@ async fn a_requester_whom_slack_does_not_vouch_for_is_nobody() -> anyhow::Result
             format!("I cannot tell who you are in the directory: {why}.")
         };
         world.is_refused(&world.ada, &world.jane, &words).await?;
-        world.slack.change(&ada, |person| *person = ada.clone());
+        world.slack().change(&ada, |person| *person = ada.clone());
     }
     ensure!(world.graph.wire.seen().is_empty(), "the directory was asked for nobody");
     world.finish().await
@@ -155,12 +155,12 @@ async fn a_requester_whom_slack_does_not_vouch_for_is_nobody() -> anyhow::Result
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mentioned_subject_whom_slack_does_not_vouch_for_is_asked_for_by_address() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let jane = world.jane.account.clone();
+    let jane = world.jane.account.in_slack().clone();
     for (change, why) in UNFIT {
-        world.slack.change(&jane, change);
+        world.slack().change(&jane, change);
         let words = format!("{why}. Ask again with their address.");
         world.is_refused(&world.ada, &world.jane, &words).await?;
-        world.slack.change(&jane, |person| *person = jane.clone());
+        world.slack().change(&jane, |person| *person = jane.clone());
     }
     let text = "for <@U0NOBODY> lost her phone";
     world.is_turned_away(&world.ada, text, "the chat account is deactivated or unknown").await?;
@@ -188,8 +188,8 @@ async fn a_requester_is_one_enabled_member_of_the_directory() -> anyhow::Result<
     let world = World::start().await?;
     let words = "Your chat address belongs to no single enabled member of the directory.";
 
-    let stray = world.slack.user("U0STRAY", "stray", "stray@contoso.com");
-    let stray = tapdesk_tests::world::Colleague { account: stray, ..world.ada.clone() };
+    let stray = world.slack().user("U0STRAY", "stray", "stray@contoso.com");
+    let stray = tapdesk_tests::world::Colleague { account: stray.into(), ..world.ada.clone() };
     world.is_refused(&stray, &world.jane, words).await?;
 
     world.ada.person.disabled();

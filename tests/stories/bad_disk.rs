@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use axum::http::StatusCode;
+use tapdesk_tests::chat::Call;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::faulty::{BadDisk, DiskFault, Faults};
 use tapdesk_tests::trouble::NOT_CONFIRMED;
@@ -84,7 +85,7 @@ async fn a_command_that_takes_longer_than_two_seconds_to_store_is_neither_lost_n
     // Ada does as she was told, though it was stored after all: doing it twice does no harm.
     world.ada_asks_for_jane().await?;
     world.hears(&world.ada, "There is an open request for them already")?;
-    let cards = world.slack.inbox(&world.mary.account);
+    let cards = world.chat.inbox(&world.mary.account);
     ensure!(cards.len() == 1, "Mary was asked {} times", cards.len());
     world.finish_unread().await
 }
@@ -96,11 +97,11 @@ async fn an_approval_that_takes_longer_than_two_seconds_to_store_counts_once() -
     world.ada_asks_for_jane().await?;
     let card = world.card(&world.mary, "Approve")?;
     let gate = faults.hold("commit Approved");
-    let press = world.slack.press(&world.mary.account, &card, "Approve").await?;
+    let press = world.chat.press(&world.mary.account, &card, "Approve").await?;
     ensure!(press.is_accepted(), "{press:?}");
     faults.arrived("commit Approved").await;
-    world.slack.wire.arrived("/actions/", 1).await;
-    world.slack.wire.landed().await;
+    world.chat.arrived(Call::Whisper, 1).await;
+    world.chat.wire().landed().await;
     world.is_whispered(&world.mary, NOT_CONFIRMED)?;
     ensure!(world.texts() == 0, "a code was sent without an approval");
 

@@ -8,7 +8,7 @@ use tapdesk_tests::scene::rulebook;
 use tapdesk_tests::world::{Colleague, World};
 
 fn undecided(world: &World, who: &Colleague) -> usize {
-    let inbox = world.slack.inbox(&who.account);
+    let inbox = world.chat.inbox(&who.account);
     inbox.iter().filter(|message| message.visible_text().contains("[Deny]")).count()
 }
 

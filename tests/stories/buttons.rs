@@ -110,11 +110,11 @@ async fn every_copy_of_the_card_names_the_one_who_decided() -> anyhow::Result<()
         (&world.mary, world.card(&world.mary, "Approve")?),
         (&world.otto, world.card(&world.otto, "Approve")?),
     ];
-    try_join_all(cards.iter().map(|(who, card)| world.slack.press(&who.account, card, "Approve"))).await?;
+    try_join_all(cards.iter().map(|(who, card)| world.chat.press(&who.account, card, "Approve"))).await?;
     world.settle().await?;
     let standing: Vec<String> = [&world.mary, &world.otto]
         .map(|who| {
-            world.slack.inbox(&who.account)[0].visible_text().lines().next().unwrap_or_default().to_owned()
+            world.chat.inbox(&who.account)[0].visible_text().lines().next().unwrap_or_default().to_owned()
         })
         .to_vec();
     ensure!(standing[0].contains("approved by ") && standing[0] == standing[1], "{standing:?}");
@@ -129,7 +129,7 @@ async fn every_copy_of_the_card_names_the_one_who_decided() -> anyhow::Result<()
 async fn members_of_a_group_see_buttons_that_work() -> anyhow::Result<()> {
     let world = World::with(with_approvals("[\"group:{oncall}\"]")).await?;
     world.ada_asks_for_jane().await?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary is in no group and was asked");
+    ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary is in no group and was asked");
     world.presses(&world.otto, "Approve").await?;
     world.presses(&world.otto, "Show PIN").await?;
     world.pin_before(&world.otto)?;
@@ -143,9 +143,10 @@ async fn an_account_that_later_takes_the_approvers_address_decides_nothing() -> 
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     let mut mallory = world.colleague("Mallory", "mallory@contoso.com");
-    mallory.account = world.slack.change(&mallory.account, |account| {
+    let changed = world.slack().change(mallory.account.in_slack(), |account| {
         account.email = Email::Given("mary.major@contoso.com".to_owned());
     });
+    mallory.account = changed.into();
     let told = world.presses_with(&mallory, "approve", &world.value_of(&world.mary, "Approve")?).await?;
     ensure!(told.contains("not yours to decide"), "{told}");
     world.presses(&world.mary, "Approve").await?;
@@ -172,7 +173,7 @@ async fn whoever_presses_too_late_is_told_so_kindly_and_privately() -> anyhow::R
     ] {
         let told = world.presses_with(who, choice, value).await?;
         ensure!(told.contains(answer), "{choice} by {}: {told}", who.account.name);
-        ensure!(world.slack.modal(&who.account).is_none(), "{} sees a modal", who.account.name);
+        ensure!(world.chat.modal(&who.account).is_none(), "{} sees a modal", who.account.name);
     }
     world.advance(Duration::from_hours(5)).await?;
     for (choice, answer) in [("approve", "is over"), ("deny", "is over"), ("show_pin", "is over")] {
@@ -203,14 +204,15 @@ async fn whoever_presses_too_late_is_told_so_kindly_and_privately() -> anyhow::R
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approver_at_home_in_another_workspace_of_the_organisation_approves() -> anyhow::Result<()> {
     let mut world = World::without_tapdesk(Setting::default()).await?;
-    world.slack.configure(|workspace| workspace.enterprise = Some(("E0CONTOSO".into(), "Contoso".into())));
+    world.slack().configure(|workspace| workspace.enterprise = Some(("E0CONTOSO".into(), "Contoso".into())));
     world.configured(|config| {
         if let Some(slack) = &mut config.slack {
             slack.teams = vec!["E0CONTOSO".to_owned()];
         }
     });
-    world.mary.account =
-        world.slack.change(&world.mary.account, |account| account.team_id = "T0OTHERHOME".into());
+    let elsewhere =
+        world.slack().change(world.mary.account.in_slack(), |account| account.team_id = "T0OTHERHOME".into());
+    world.mary.account = elsewhere.into();
     world.start_tapdesk().await?;
     world.ada_asks_for_jane().await?;
     world.presses(&world.mary, "Approve").await?;

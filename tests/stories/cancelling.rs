@@ -104,7 +104,7 @@ async fn a_request_is_cancelled_before_anybody_looked_at_it() -> anyhow::Result<
     ensure!(reply.body.contains("is cancelled"), "{reply:?}");
     world.advance(Duration::from_mins(1)).await?;
     world.nobody_is_bothered_but(&[&world.ada])?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked all the same");
+    ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked all the same");
     world.everybody_reads();
     world.finish().await
 }
@@ -198,9 +198,9 @@ async fn a_cancel_that_is_delivered_again_does_nothing_to_a_newer_request() -> a
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     world.types(&world.ada, "cancel").await;
-    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
+    let delivery = world.chat.deliveries().pop().context("nothing was delivered")?;
     world.ada_asks_for_jane().await?;
-    let again = world.slack.replay(&delivery).await;
+    let again = world.chat.replay(&delivery).await;
     ensure!(again.body.contains("I have this one already"), "{}", again.body);
     world.settle().await?;
     world.presses(&world.mary, "Approve").await?;

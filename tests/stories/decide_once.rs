@@ -2,8 +2,8 @@
 
 use anyhow::ensure;
 use futures::future::join_all;
+use tapdesk_tests::chat::Message;
 use tapdesk_tests::check::ledger_lines;
-use tapdesk_tests::slack::Message;
 use tapdesk_tests::world::{Colleague, World};
 
 /// How many lines of that kind count: those whose commit lost its race do not.
@@ -15,7 +15,7 @@ fn counted(world: &World, what: &str) -> anyhow::Result<usize> {
 }
 
 fn whispers(world: &World, who: &Colleague) -> Vec<String> {
-    world.slack.ephemerals(&who.account).iter().map(Message::visible_text).collect()
+    world.chat.ephemerals(&who.account).iter().map(Message::visible_text).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn decide_once() -> anyhow::Result<()> {
     let clicks = (0..32).map(|n| {
         let (who, card) = if n % 2 == 0 { (&world.mary, &marys) } else { (&world.otto, &ottos) };
         let button = if n % 8 == 7 { "Deny" } else { "Approve" };
-        world.slack.press(&who.account, card, button)
+        world.chat.press(&who.account, card, button)
     });
     for reply in join_all(clicks).await {
         ensure!(reply?.is_accepted(), "a click was not acknowledged");
@@ -53,7 +53,7 @@ async fn a_button_is_pressed_only_by_whom_it_was_made_for() -> anyhow::Result<()
     let marys = world.card(&world.mary, "Approve")?;
     // Whoever learns what Mary's button carries still is not Mary.
     for thief in [&world.ada, &world.jane, &world.otto, &world.colleague("Eve Else", "eve@contoso.com")] {
-        let stolen = world.slack.press_as(&thief.account, &world.mary.account, &marys, "Approve").await?;
+        let stolen = world.chat.press_as(&thief.account, &world.mary.account, &marys, "Approve").await?;
         ensure!(stolen.is_accepted(), "{stolen:?}");
         world.settle().await?;
         let answer = whispers(&world, thief).pop().unwrap_or_default();
@@ -72,9 +72,9 @@ async fn the_pin_is_shown_to_who_approved_and_to_nobody_else() -> anyhow::Result
     world.presses(&world.mary, "Approve").await?;
     let marys = world.card(&world.mary, "Show PIN")?;
     for other in [&world.otto, &world.ada, &world.jane] {
-        world.slack.press_as(&other.account, &world.mary.account, &marys, "Show PIN").await?;
+        world.chat.press_as(&other.account, &world.mary.account, &marys, "Show PIN").await?;
         world.settle().await?;
-        ensure!(world.slack.modal(&other.account).is_none(), "{} sees a PIN", other.account.name);
+        ensure!(world.chat.modal(&other.account).is_none(), "{} sees a PIN", other.account.name);
     }
     world.presses(&world.mary, "Show PIN").await?;
     let first = world.pin_before(&world.mary)?;
@@ -92,7 +92,7 @@ async fn thirty_two_clicks_of_one_hand_are_one_approval() -> anyhow::Result<()> 
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     let card = world.card(&world.mary, "Approve")?;
-    let clicks = join_all((0..32).map(|_| world.slack.press(&world.mary.account, &card, "Approve"))).await;
+    let clicks = join_all((0..32).map(|_| world.chat.press(&world.mary.account, &card, "Approve"))).await;
     for reply in clicks {
         ensure!(reply?.is_accepted(), "a click was not acknowledged");
     }
@@ -114,7 +114,7 @@ async fn a_message_comes_twice_only_after_a_death_and_that_is_counted() -> anyho
     let sent = world.twilio.wire.seen().len();
     let held = world.twilio.wire.hold_answer("Messages.json");
     let press =
-        world.slack.press(&world.mary.account, &world.card(&world.mary, "Approve")?, "Approve").await?;
+        world.chat.press(&world.mary.account, &world.card(&world.mary, "Approve")?, "Approve").await?;
     ensure!(press.is_accepted());
     tokio::select! {
         settled = world.settle() => anyhow::bail!("the worker outlived its message: {settled:?}"),

@@ -126,7 +126,7 @@ async fn whoever_delegated_can_still_decide() -> anyhow::Result<()> {
 async fn a_delegation_holds_on_its_days_by_the_delegators_clock() -> anyhow::Result<()> {
     let (world, dora) = mary_and_dora().await?;
     // In Auckland it is 23:00 now, and Tuesday in an hour.
-    world.slack.change(&world.mary.account, |person| "Pacific/Auckland".clone_into(&mut person.zone));
+    world.chat.lives_in(&world.mary.account, "Pacific/Auckland");
     delegates(&world, &world.mary, &dora, "2026-11-24").await?;
     for (advance, is_asked) in [(Duration::ZERO, false), (Duration::from_hours(1), true), (DAY, false)] {
         world.advance(advance).await?;
@@ -214,7 +214,7 @@ async fn a_delegate_and_their_delegator_count_once() -> anyhow::Result<()> {
     world.ada_asks_for_jane().await?;
     // Mary presses before her card is edited.
     for who in [&dora, &world.mary] {
-        world.slack.press(&who.account, &world.card(who, "Approve")?, "Approve").await?;
+        world.chat.press(&who.account, &world.card(who, "Approve")?, "Approve").await?;
     }
     world.settle().await?;
     let marys = world.newest(&world.mary)?;
@@ -268,7 +268,7 @@ async fn the_delegate_is_reminded_and_the_delegator_is_not() -> anyhow::Result<(
     mary_delegates(&world, &dora).await?;
     world.everybody_reads();
     world.ada_asks_for_jane().await?;
-    let cards = |who: &Colleague| world.slack.inbox(&who.account).len();
+    let cards = |who: &Colleague| world.chat.inbox(&who.account).len();
     let before = (cards(&world.mary), cards(&dora));
     world.advance(Duration::from_mins(15)).await?;
     ensure!((cards(&world.mary), cards(&dora)) == (before.0, before.1 + 1));
@@ -296,7 +296,7 @@ async fn a_delegation_that_makes_no_sense_is_turned_away() -> anyhow::Result<()>
     dora.person.enabled().internal_guest();
     says(otto, &dora, "2026-11-23", "They are a guest.").await?;
     let guest = world.colleague("Gus Guest", "gus.guest@contoso.com");
-    world.slack.change(&guest.account, |person| person.is_restricted = true);
+    world.chat.set_guest(&guest.account, true);
     says(otto, &guest, "2026-11-23", "the chat account is a guest").await?;
     let text = format!("delegate {} 2026-11-23", mary.account.mention());
     ensure!(

@@ -40,7 +40,7 @@ async fn terminal_means_gone() -> anyhow::Result<()> {
             _ => world.advance(Duration::from_hours(4)).await?,
         }
         // Her old card still has the button in front of her for a moment.
-        drop(world.slack.press(&world.mary.account, &card, "Approve").await);
+        drop(world.chat.press(&world.mary.account, &card, "Approve").await);
         world.settle().await?;
         world.has_no_button(&world.mary)?;
         ensure!(world.texts() == 0 && world.creates() == 0, "{end:?}: something came of it");

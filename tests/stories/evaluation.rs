@@ -49,8 +49,8 @@ fn entra_is_as_it_was(world: &World) -> anyhow::Result<()> {
 fn everything_is_marked(world: &World) -> anyhow::Result<()> {
     let people = [&world.ada, &world.mary, &world.jane, &world.otto];
     for person in people {
-        let inbox = world.slack.inbox(&person.account);
-        for message in inbox.into_iter().chain(world.slack.ephemerals(&person.account)) {
+        let inbox = world.chat.inbox(&person.account);
+        for message in inbox.into_iter().chain(world.chat.ephemerals(&person.account)) {
             let text = message.visible_text();
             ensure!(text.starts_with(MARK), "{} got {text}", person.account.name);
         }

@@ -25,14 +25,14 @@ async fn walk(parts: &[&str]) -> anyhow::Result<()> {
     ensure!(world.ada_types_for_jane().await?.contains(NOT_CONFIRMED), "Ada was promised something");
     world.settle().await?;
     ensure!(
-        world.slack.inbox(&world.ada.account).is_empty() && world.slack.inbox(&world.mary.account).is_empty()
+        world.chat.inbox(&world.ada.account).is_empty() && world.chat.inbox(&world.mary.account).is_empty()
     );
     heals();
     ensure!(world.ada_types_for_jane().await?.contains("Checking…"));
 
     breaks();
     world.settle().await?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked about what is not stored");
+    ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked about what is not stored");
     heals();
     world.advance(LEASE).await?;
     world.hears(&world.ada, "is with its approvers")?;
@@ -45,7 +45,7 @@ async fn walk(parts: &[&str]) -> anyhow::Result<()> {
     world.settle().await?;
     ensure!(world.texts() == 0, "an approval that was not confirmed counted");
     let card = world.card(&world.mary, "Approve")?;
-    ensure!(world.slack.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+    ensure!(world.chat.press(&world.mary.account, &card, "Approve").await?.is_accepted());
 
     breaks();
     world.settle().await?;
@@ -57,7 +57,7 @@ async fn walk(parts: &[&str]) -> anyhow::Result<()> {
     breaks();
     world.presses(&world.mary, "Show PIN").await?;
     world.is_whispered(&world.mary, NOT_CONFIRMED)?;
-    ensure!(world.slack.modal(&world.mary.account).is_none(), "a PIN was shown before it was stored");
+    ensure!(world.chat.modal(&world.mary.account).is_none(), "a PIN was shown before it was stored");
     heals();
     world.presses(&world.mary, "Show PIN").await?;
     let (code, pin) = (world.code_at(JANES_PHONE)?, world.pin_before(&world.mary)?);
@@ -116,7 +116,7 @@ async fn no_look_up_that_fails_is_taken_for_a_yes() -> anyhow::Result<()> {
         world.graph.fail(&part, usize::MAX, StatusCode::SERVICE_UNAVAILABLE);
         world.ada_asks_for_jane().await?;
         world.advance(Duration::from_mins(1)).await?;
-        ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked without {what}");
+        ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked without {what}");
         world.graph.wire.heal();
         world.advance(Duration::from_secs(10)).await?;
         world.hears(&world.ada, "is with its approvers").with_context(|| what.to_owned())?;

@@ -33,7 +33,7 @@ fn forgery(name: &str, knock: Knock, status: u16) -> Forgery {
 /// Not signed, or not like this.
 fn unsigned(world: &World, genuine: &Genuine) -> Vec<Forgery> {
     let knock = &genuine.knock;
-    let secret = world.slack.workspace().signing_secret;
+    let secret = world.slack().workspace().signing_secret;
     let now = world.hands.now().as_second();
     let good = knock.header(SIGNATURE);
     let hex = good.trim_start_matches("v0=");
@@ -108,7 +108,7 @@ fn unsigned(world: &World, genuine: &Genuine) -> Vec<Forgery> {
 
 /// Signed as it should be, and nonsense or not ours.
 fn signed(world: &World, genuine: &Genuine) -> Vec<Forgery> {
-    let workspace = world.slack.workspace();
+    let workspace = world.slack().workspace();
     let now = world.hands.now().as_second().to_string();
     let with = |body: Vec<u8>| genuine.knock.body(body).signed(&workspace.signing_secret, &now);
     let text = String::from_utf8_lossy(&genuine.knock.body).into_owned();

@@ -28,7 +28,7 @@ async fn the_bare_command_opens_a_form_and_commits_nothing() -> anyhow::Result<(
       How long the pass works once it is opened; never longer than the rule allows. Empty: as the rule says.
     [Ask] [Never mind]
     ");
-    ensure!(world.slack.close_view(&world.ada.account).await?.is_none(), "closing it was to be told");
+    ensure!(world.chat.close_view(&world.ada.account).await?.is_none(), "closing it was to be told");
     world.settle().await?;
     ensure!(world.events("request.received")? == 0, "something was committed");
     ensure!(world.graph.wire.seen().len() == calls, "the directory was asked");
@@ -40,8 +40,8 @@ async fn the_bare_command_opens_a_form_and_commits_nothing() -> anyhow::Result<(
 async fn a_global_shortcut_opens_the_same_form() -> anyhow::Result<()> {
     let world = World::start().await?;
     let typed = world.opens_form(&world.ada).await?;
-    world.slack.close_view(&world.ada.account).await?;
-    let reply = world.slack.shortcut(&world.ada.account, "ask").await;
+    world.chat.close_view(&world.ada.account).await?;
+    let reply = world.chat.shortcut(&world.ada.account).await;
     ensure!(reply.is_accepted() && reply.body.is_empty(), "{reply:?}");
     world.settle().await?;
     ensure!(world.form(&world.ada)? == typed, "another form");
@@ -50,10 +50,10 @@ async fn a_global_shortcut_opens_the_same_form() -> anyhow::Result<()> {
     world.settle().await?;
     world.hears(&world.ada, "for Jane Doe is with its approvers")?;
     // A shortcut that is not in the manifest does nothing.
-    let reply = world.slack.shortcut(&world.ada.account, "other").await;
+    let reply = world.slack().shortcut(world.ada.account.in_slack(), "other").await;
     ensure!(reply.is_accepted(), "{reply:?}");
     world.settle().await?;
-    ensure!(world.slack.modal(&world.ada.account).is_none(), "something opened");
+    ensure!(world.chat.modal(&world.ada.account).is_none(), "something opened");
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();
     world.finish().await
@@ -149,7 +149,7 @@ async fn what_has_to_be_mended_is_said_at_each_field_and_nothing_is_asked() -> a
 
     world.submits(&world.ada, &[("person", &jane), ("reason", "lost her phone")]).await?;
     world.settle().await?;
-    ensure!(world.slack.modal(&world.ada.account).is_none(), "the form stayed open");
+    ensure!(world.chat.modal(&world.ada.account).is_none(), "the form stayed open");
     world.hears(&world.ada, "for Jane Doe is with its approvers")?;
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();
@@ -172,14 +172,14 @@ fn complaints(form: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_opens_too_late_says_so_and_what_to_type() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let gate = world.slack.wire.hold_request("views.open");
+    let gate = world.slack().wire.hold_request("views.open");
     world.types(&world.ada, "").await;
-    world.slack.wire.arrived("views.open", 1).await;
+    world.slack().wire.arrived("views.open", 1).await;
     // Slack counts three seconds from the command to the call.
     world.hands.turn(Duration::from_secs(4));
     gate.open();
     world.settle().await?;
-    ensure!(world.slack.modal(&world.ada.account).is_none(), "an old trigger opened a form");
+    ensure!(world.chat.modal(&world.ada.account).is_none(), "an old trigger opened a form");
     assert_snapshot!(world.whispered(&world.ada), @r"
     The form did not open, and nothing was asked.
     Try once more, or write: /tap for @colleague REASON
@@ -203,7 +203,7 @@ async fn a_form_that_could_not_be_confirmed_stays_open_and_is_one_request() -> a
     // It was stored after all; whoever submits again hears that.
     world.submits(&world.ada, &fields).await?;
     world.settle().await?;
-    ensure!(world.slack.modal(&world.ada.account).is_none(), "the form stayed open");
+    ensure!(world.chat.modal(&world.ada.account).is_none(), "the form stayed open");
     let read = world.reads(&world.ada);
     ensure!(read.iter().any(|text| text.contains("I have this one already")), "{read:#?}");
     ensure!(world.reads(&world.mary).len() == 1, "Mary is asked more than once");
@@ -216,8 +216,8 @@ async fn a_form_that_could_not_be_confirmed_stays_open_and_is_one_request() -> a
 async fn a_submission_that_is_delivered_twice_is_one_request() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.fills(&world.ada, &[("address", "jane.doe@contoso.com"), ("reason", "lost her phone")]).await?;
-    let delivery = world.slack.deliveries().pop().ok_or_else(|| anyhow::anyhow!("nothing was delivered"))?;
-    ensure!(world.slack.replay(&delivery).await.is_accepted(), "a repeated submission is an error");
+    let delivery = world.chat.deliveries().pop().ok_or_else(|| anyhow::anyhow!("nothing was delivered"))?;
+    ensure!(world.chat.replay(&delivery).await.is_accepted(), "a repeated submission is an error");
     world.settle().await?;
     world.hears(&world.ada, "I have this one already")?;
     ensure!(world.events("request.checked")? == 1, "there are two requests");
@@ -303,7 +303,7 @@ async fn a_ticket_number_counts_in_its_field_and_in_the_reason_and_is_recorded_p
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_nobody_in_the_directory_may_fill_in_the_form_and_is_turned_away() -> anyhow::Result<()> {
     let world = World::start().await?;
-    world.slack.change(&world.ada.account, |ada| ada.is_restricted = true);
+    world.chat.set_guest(&world.ada.account, true);
     let read =
         world.fills(&world.ada, &[("address", "jane.doe@contoso.com"), ("reason", "lost her phone")]).await?;
     ensure!(read.iter().any(|text| text.contains("I cannot tell who you are")), "{read:#?}");

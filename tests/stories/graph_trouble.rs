@@ -13,7 +13,7 @@ const DID_NOT_ANSWER: &str = "did not answer as it should";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_is_acknowledged_within_a_second_while_graph_is_held() -> anyhow::Result<()> {
     let world = World::start().await?;
-    world.slack.set_deadline(Duration::from_secs(1));
+    world.chat.set_deadline(Duration::from_secs(1));
     let gate = world.graph.wire.hold_request("GET /v1.0/users");
     ensure!(world.ada_types_for_jane().await?.contains("Checking…"));
 
@@ -60,7 +60,7 @@ async fn graph_is_down_when_ada_asks_and_her_request_waits_for_it() -> anyhow::R
         world.graph.wire.trouble("/v1.0", usize::MAX, trouble);
         world.ada_asks_for_jane().await?;
         world.advance(Duration::from_mins(5)).await?;
-        ensure!(world.slack.inbox(&world.ada.account).is_empty(), "Ada was told something already");
+        ensure!(world.chat.inbox(&world.ada.account).is_empty(), "Ada was told something already");
         world.graph.wire.heal();
         world.advance(Duration::from_secs(10)).await?;
         world.hears(&world.ada, "is with its approvers")?;
@@ -79,7 +79,7 @@ async fn graph_is_down_for_longer_than_ten_minutes_and_ada_is_told() -> anyhow::
     world.does_not_hear(&world.ada, DID_NOT_ANSWER)?;
     world.advance(Duration::from_mins(2)).await?;
     world.hears(&world.ada, DID_NOT_ANSWER)?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked though nothing is known");
+    ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked though nothing is known");
 
     world.graph.wire.heal();
     world.ada_asks_for_jane().await?;
@@ -166,7 +166,7 @@ async fn a_missing_permission_at_submit_is_told_to_ada_and_named_in_the_log() ->
         world.entra.withhold(permission);
         world.ada_asks_for_jane().await?;
         world.hears(&world.ada, DID_NOT_ANSWER).with_context(|| permission.to_owned())?;
-        ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked without {permission}");
+        ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked without {permission}");
         world.log_tells(permission.trim_end_matches("Write.All"))?;
         world.finish_unread().await?;
     }
@@ -321,7 +321,7 @@ async fn garbage_instead_of_facts_grants_nothing() -> anyhow::Result<()> {
         world.graph.garble(part, usize::MAX);
         world.ada_asks_for_jane().await?;
         world.hears(&world.ada, DID_NOT_ANSWER)?;
-        ensure!(world.slack.inbox(&world.mary.account).is_empty(), "Mary was asked after garbage at {part}");
+        ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked after garbage at {part}");
         world.graph.wire.heal();
 
         let (code, pin) = world.ticket_for_jane().await?;

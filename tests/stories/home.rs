@@ -6,21 +6,21 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use insta::assert_snapshot;
 use tapdesk::server::routes;
+use tapdesk_tests::chat::Call;
 use tapdesk_tests::scene::said;
 use tapdesk_tests::slack::{Endpoints, Workspace};
 use tapdesk_tests::world::{Colleague, World};
 
 /// Somebody opens the tab, and everybody works; what it says then.
 async fn looks(world: &World, who: &Colleague) -> anyhow::Result<String> {
-    let reply = world.slack.opens_tab(&who.account, "home").await;
+    let reply = world.chat.opens_home(&who.account).await;
     ensure!(reply.is_accepted() && reply.body.is_empty(), "{reply:?}");
     world.settle().await?;
     sees(world, who)
 }
 
 fn sees(world: &World, who: &Colleague) -> anyhow::Result<String> {
-    let home =
-        world.slack.home(&who.account).with_context(|| format!("{} sees nothing", who.account.name))?;
+    let home = world.chat.home(&who.account).with_context(|| format!("{} sees nothing", who.account.name))?;
     Ok(said(&home.visible_text()))
 }
 
@@ -85,7 +85,7 @@ async fn the_home_tab_shows_what_is_ones_own_what_waits_for_one_and_what_ones_gr
 async fn the_home_tab_opens_the_form() -> anyhow::Result<()> {
     let world = World::start().await?;
     looks(&world, &world.ada).await?;
-    let reply = world.slack.press_in_home(&world.ada.account, "Ask for a pass").await?;
+    let reply = world.chat.press_in_home(&world.ada.account, "Ask for a pass").await?;
     ensure!(reply.is_accepted() && reply.body.is_empty(), "{reply:?}");
     world.settle().await?;
     ensure!(world.form(&world.ada)?.starts_with("Help a colleague in\n"), "{}", world.form(&world.ada)?);
@@ -100,7 +100,7 @@ async fn whoever_is_nobody_to_the_chat_is_told_nothing_by_the_home_tab() -> anyh
     world.everybody_reads();
     ensure!(looks(&world, &world.ada).await?.contains("Jane Doe"), "{}", sees(&world, &world.ada)?);
     let ada = world.ada.account.clone();
-    world.slack.change(&ada, |ada| ada.is_restricted = true);
+    world.chat.set_guest(&ada, true);
     let calls = world.graph.wire.seen().len();
     assert_snapshot!(looks(&world, &world.ada).await?, @r"
     I have nothing to show you.
@@ -117,7 +117,7 @@ async fn a_home_tab_that_cannot_be_filled_says_so_and_the_next_look_mends_it() -
     let world = World::start().await?;
     world.slack_says("users.info", usize::MAX, "internal_error");
     assert_snapshot!(looks(&world, &world.ada).await?, @"I could not look that up just now. Ask again in a minute; nothing was changed.");
-    world.slack.wire.heal();
+    world.chat.wire().heal();
     ensure!(looks(&world, &world.ada).await?.contains("[Ask for a pass]"), "{}", sees(&world, &world.ada)?);
     world.finish().await
 }
@@ -127,12 +127,12 @@ async fn a_look_that_was_slow_does_not_hide_what_a_later_one_showed() -> anyhow:
     let world = World::start().await?;
     looks(&world, &world.ada).await?;
     // The first look is on its way with what was true then, and Slack holds it.
-    let gate = world.slack.wire.hold_request("views.publish");
-    world.slack.opens_tab(&world.ada.account, "home").await;
-    world.slack.wire.arrived("views.publish", 2).await;
+    let gate = world.slack().wire.hold_request("views.publish");
+    world.chat.opens_home(&world.ada.account).await;
+    world.slack().wire.arrived("views.publish", 2).await;
     world.types(&world.ada, "for jane.doe@contoso.com lost her phone").await;
-    world.slack.opens_tab(&world.ada.account, "home").await;
-    world.slack.wire.handled("views.publish", 2).await;
+    world.chat.opens_home(&world.ada.account).await;
+    world.slack().wire.handled("views.publish", 2).await;
     gate.open();
     world.settle().await?;
     ensure!(sees(&world, &world.ada)?.contains("jane.doe@contoso.com"), "{}", sees(&world, &world.ada)?);
@@ -144,14 +144,14 @@ async fn a_look_that_was_slow_does_not_hide_what_a_later_one_showed() -> anyhow:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_is_acknowledged_before_anything_is_looked_up_and_may_be_told_again() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let gate = world.slack.wire.hold_request("users.info");
-    let reply = world.slack.opens_tab(&world.ada.account, "home").await;
+    let gate = world.chat.hold_request(Call::LookUp);
+    let reply = world.chat.opens_home(&world.ada.account).await;
     ensure!(reply.is_accepted() && reply.body.is_empty(), "{reply:?}");
-    ensure!(world.slack.home(&world.ada.account).is_none(), "the acknowledgement waited");
+    ensure!(world.chat.home(&world.ada.account).is_none(), "the acknowledgement waited");
     gate.open();
-    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
+    let delivery = world.chat.deliveries().pop().context("nothing was delivered")?;
     for (number, reason) in [(1, "http_timeout"), (2, "http_error"), (3, "unknown_error")] {
-        ensure!(world.slack.retry(&delivery, number, reason).await.is_accepted(), "retry {number}");
+        ensure!(world.slack().retry(&delivery, number, reason).await.is_accepted(), "retry {number}");
     }
     world.settle().await?;
     ensure!(sees(&world, &world.ada)?.contains("[Ask for a pass]"), "{}", sees(&world, &world.ada)?);
@@ -162,24 +162,25 @@ async fn a_look_is_acknowledged_before_anything_is_looked_up_and_may_be_told_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn other_tabs_and_other_events_do_nothing() -> anyhow::Result<()> {
     let world = World::start().await?;
-    let verified = world.slack.url_verification("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P").await;
+    let verified =
+        world.slack().url_verification("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P").await;
     ensure!(verified.body == "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", "{verified:?}");
     let before = world.footprint()?;
-    ensure!(world.slack.opens_tab(&world.ada.account, "messages").await.is_accepted());
-    let mut event = world.slack.home_event(&world.ada.account, "home");
+    ensure!(world.slack().opens_tab(world.ada.account.in_slack(), "messages").await.is_accepted());
+    let mut event = world.slack().home_event(world.ada.account.in_slack(), "home");
     event["event"]["type"] = "app_uninstalled".into();
-    ensure!(world.slack.event(&event).await.is_accepted());
+    ensure!(world.slack().event(&event).await.is_accepted());
     world.settle().await?;
     ensure!(world.footprint()? == before, "something was done");
-    ensure!(world.slack.home(&world.ada.account).is_none(), "a page was drawn");
+    ensure!(world.chat.home(&world.ada.account).is_none(), "a page was drawn");
     world.finish().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_home_tab_that_is_switched_off_is_nobodys_trouble() -> anyhow::Result<()> {
     let world = World::start().await?;
-    world.slack.configure(|workspace| workspace.has_home_tab = false);
-    ensure!(world.slack.opens_tab(&world.ada.account, "home").await.is_accepted());
+    world.slack().configure(|workspace| workspace.has_home_tab = false);
+    ensure!(world.chat.opens_home(&world.ada.account).await.is_accepted());
     world.settle().await?;
     ensure!(world.logged().contains("not_enabled"), "the log does not say what to switch on");
     world.nobody_is_bothered()?;

@@ -42,7 +42,7 @@ fn is_inert(sent: &Value) -> anyhow::Result<()> {
 }
 
 fn everything_is_inert(world: &World) -> anyhow::Result<()> {
-    world.slack.everything_ever_seen().iter().chain(&world.slack.modals_ever_opened()).try_for_each(is_inert)
+    world.chat.everything_ever_seen().iter().chain(&world.chat.modals_ever_opened()).try_for_each(is_inert)
 }
 
 #[tokio::test(flavor = "multi_thread")]

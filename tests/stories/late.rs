@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// What somebody has in their private chat now, message by message, without the facts of the request.
 fn seen_by(world: &World, who: &Colleague) -> String {
-    let inbox = world.slack.inbox(&who.account);
+    let inbox = world.chat.inbox(&who.account);
     let is_fact = |line: &str| {
         let facts = [
             "For",
@@ -41,7 +41,7 @@ async fn minutes_of_cards(world: &World, who: &Colleague, within: Duration) -> a
     let (mut minutes, mut cards) = (Vec::new(), 0);
     for minute in 0..within.as_secs() / 60 {
         world.settle().await?;
-        let now = world.slack.inbox(&who.account).len();
+        let now = world.chat.inbox(&who.account).len();
         minutes.extend(std::iter::repeat_n(minute, now - cards));
         cards = now;
         world.advance(MINUTE).await?;
@@ -68,7 +68,7 @@ async fn an_approver_who_does_not_decide_gets_the_card_again() -> anyhow::Result
 
     // The newest copy is the one that decides, and no other keeps a button.
     world.advance(Duration::from_mins(30)).await?;
-    let inbox = world.slack.inbox(&world.mary.account);
+    let inbox = world.chat.inbox(&world.mary.account);
     let with_buttons = inbox.iter().filter(|card| card.visible_text().contains("[Approve]")).count();
     ensure!(inbox.len() == 3 && with_buttons == 1, "{inbox:#?}");
     world.presses(&world.mary, "Approve").await?;
@@ -136,7 +136,7 @@ async fn whoever_decided_or_need_not_decide_is_not_reminded() -> anyhow::Result<
     world.ada_asks_for_jane().await?;
     world.presses(&nora, "Approve").await?;
     world.advance(Duration::from_hours(1)).await?;
-    let copies = |who: &Colleague| world.slack.inbox(&who.account).len();
+    let copies = |who: &Colleague| world.chat.inbox(&who.account).len();
     ensure!(copies(&nora) == 1, "Nora decided");
     ensure!(copies(&world.otto) == 1, "with Nora's approval Otto's brings it no further");
     ensure!(copies(&world.mary) == 3, "it waits for Mary");
@@ -154,8 +154,8 @@ async fn nobody_is_reminded_in_their_night() -> anyhow::Result<()> {
     world.hands.set("2026-11-23T18:30:00Z".parse::<Timestamp>()?);
     let nora = world.colleague("Nora Night", "nora.night@contoso.com");
     world.oncall.member(&nora.person);
-    world.slack.change(&world.otto.account, |person| "America/New_York".clone_into(&mut person.zone));
-    world.slack.change(&nora.account, |person| "Somewhere/Else".clone_into(&mut person.zone));
+    world.chat.lives_in(&world.otto.account, "America/New_York");
+    world.chat.lives_in(&nora.account, "Somewhere/Else");
     world.ada_asks_for_jane().await?;
     let mut times: Vec<(String, String)> = Vec::new();
     for _ in 0..20 * 60 {
@@ -230,7 +230,7 @@ async fn a_reminder_survives_a_restart_and_stays_one() -> anyhow::Result<()> {
     world.settle().await?;
     world.restart().await?;
     world.settle().await?;
-    ensure!(world.slack.inbox(&world.mary.account).len() == 2, "one card and one reminder");
+    ensure!(world.chat.inbox(&world.mary.account).len() == 2, "one card and one reminder");
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();
     world.finish().await

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use tapdesk::app::Parts;
 use tapdesk::system::SystemEntropy;
 use tapdesk_core::card::{Card, PinCard};
-use tapdesk_core::ids::{ChatUser, RequestId};
+use tapdesk_core::ids::RequestId;
 use tapdesk_core::inbound::Ask;
 use tapdesk_core::ledger::Record;
 use tapdesk_core::pass::{NewPass, Passcode};
@@ -101,15 +101,11 @@ impl Channels {
 impl Kept {
     /// Lets the text out wherever a careless line of code could.
     async fn leak(&self, world: &World, text: &str) -> anyhow::Result<()> {
-        let account = &world.mary.account;
-        let mary =
-            ChatUser { chat: "slack".into(), workspace: account.team_id.clone(), id: account.id.clone() };
+        let mary = world.mary.account.user();
         tracing::trace!(target: "tapdesk_core::desk", careless = text, "a careless line");
         self.chat.say(&mary, &Card::line(text)).await?;
-        let press = world.lost_press(&world.mary, "Approve").await?;
-        let payload = url::form_urlencoded::parse(&press.body).next().context("a press has a payload")?.1;
-        let payload: serde_json::Value = serde_json::from_str(&payload)?;
-        let trigger = payload["trigger_id"].as_str().map(str::to_owned);
+        world.lost_press(&world.mary, "Approve").await?;
+        let trigger = world.chat.handles().pop();
         let card = PinCard {
             title: "PIN to tell".to_owned(),
             before: vec![text.to_owned()],
@@ -253,7 +249,7 @@ async fn a_panic_in_a_handler_is_survived_and_its_words_go_nowhere() -> anyhow::
     armed.store(true, Ordering::Relaxed);
     world.presses(&world.mary, "Show PIN").await?;
     ensure!(!armed.load(Ordering::Relaxed), "nothing panicked");
-    ensure!(world.slack.modal(&world.mary.account).is_none());
+    ensure!(world.chat.modal(&world.mary.account).is_none());
     let told = world.reads(&world.mary).join("\n");
     ensure!(told.contains("I could not confirm that this was stored"), "{told}");
     world.presses(&world.mary, "Show PIN").await?;

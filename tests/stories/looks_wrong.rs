@@ -53,7 +53,7 @@ async fn whoever_is_asked_can_freeze_a_request_with_one_line() -> anyhow::Result
     let approve = world.value_of(&world.otto, "Approve")?;
     world.everybody_reads();
     world.presses(&world.mary, LOOKS_WRONG).await?;
-    let modal = world.slack.modal(&world.mary.account).context("no window opens")?;
+    let modal = world.chat.modal(&world.mary.account).context("no window opens")?;
     insta::assert_snapshot!(modal.visible_text(), @"
     This looks wrong
     Sending this stops the request for good: only a new one goes on. Security reads your line; whoever asked hears only that the request is over.
@@ -65,7 +65,7 @@ async fn whoever_is_asked_can_freeze_a_request_with_one_line() -> anyhow::Result
         world.events("request.doubted")? == 0 && world.card(&world.mary, "Approve").is_ok(),
         "frozen too soon"
     );
-    world.slack.close_view(&world.mary.account).await?;
+    world.chat.close_view(&world.mary.account).await?;
     world.says_it_looks_wrong(&world.mary, LINE).await?;
     insta::assert_snapshot!(said(&world.reads(&world.mary).join("\n")), @"
     Pass for Jane Doe: stopped for safety, it looks wrong to Mary Major
@@ -146,7 +146,7 @@ async fn the_line_is_for_security_alone() -> anyhow::Result<()> {
     let doubted = lines.iter().find(|line| line["what"] == "request.doubted").context("not in the ledger")?;
     ensure!(doubted["by"] == world.mary.person.id() && doubted["facts"]["line"].is_string(), "{doubted}");
     ensure!(
-        !json!(world.slack.everything_ever_seen()).to_string().contains("sits next"),
+        !json!(world.chat.everything_ever_seen()).to_string().contains("sits next"),
         "the chat has the line"
     );
     ensure!(!world.logged().contains("sits next to me"), "the log has the line");
@@ -242,7 +242,7 @@ async fn only_approvers_of_the_request_may() -> anyhow::Result<()> {
     for (who, value) in [(&world.ada, &marys), (&world.jane, &marys), (&eve, &ottos), (&world.otto, &marys)] {
         let told = world.presses_with(who, "looks_wrong", value).await?;
         ensure!(told.contains("not yours to decide"), "{}: {told}", who.account.name);
-        ensure!(world.slack.modal(&who.account).is_none(), "{} is asked", who.account.name);
+        ensure!(world.chat.modal(&who.account).is_none(), "{} is asked", who.account.name);
         let heard = world.brings(&submission(who, value)).await?;
         ensure!(heard.status == StatusCode::OK && heard.body.is_empty(), "{heard:?}");
         world.settle().await?;
@@ -263,11 +263,11 @@ async fn a_line_that_comes_twice_or_too_late_freezes_once() -> anyhow::Result<()
     world.ada_asks_for_jane().await?;
     world.presses(&world.otto, LOOKS_WRONG).await?;
     world.says_it_looks_wrong(&world.mary, &format!("  odd\u{202e} {}", "x".repeat(280))).await?;
-    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
-    ensure!(world.slack.replay(&delivery).await.is_accepted());
+    let delivery = world.chat.deliveries().pop().context("nothing was delivered")?;
+    ensure!(world.chat.replay(&delivery).await.is_accepted());
     world.settle().await?;
     world.everybody_reads();
-    ensure!(world.slack.submit_view(&world.otto.account, &[("doubt", "me too")]).await?.is_accepted());
+    ensure!(world.chat.submit_view(&world.otto.account, &[("doubt", "me too")]).await?.is_accepted());
     world.settle().await?;
     world.hears(&world.otto, "is over")?;
     ensure!(world.events("request.doubted")? == 1, "frozen twice");
@@ -280,11 +280,11 @@ async fn a_window_that_does_not_open_says_how_else_to_report() -> anyhow::Result
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     world.everybody_reads();
-    let gate = world.slack.wire.hold_request("views.open");
+    let gate = world.slack().wire.hold_request("views.open");
     let card = world.card(&world.mary, LOOKS_WRONG)?;
-    let reply = world.slack.press(&world.mary.account, &card, LOOKS_WRONG).await?;
+    let reply = world.chat.press(&world.mary.account, &card, LOOKS_WRONG).await?;
     ensure!(reply.is_accepted(), "the acknowledgement waited for the window");
-    world.slack.wire.arrived("views.open", 1).await;
+    world.slack().wire.arrived("views.open", 1).await;
     world.hands.turn(Duration::from_secs(4));
     gate.open();
     world.settle().await?;

@@ -14,7 +14,7 @@ async fn the_agent_asks_the_manager_approves_and_the_subject_reads_a_pass() -> a
     let reply = world.types(&world.ada, &format!("for {mention} lost her phone, INC0012345")).await;
     ensure!(reply.is_accepted(), "{reply:?}");
     let answer =
-        world.slack.ephemerals(&world.ada.account).pop().map(|m| m.visible_text()).unwrap_or_default();
+        world.chat.ephemerals(&world.ada.account).pop().map(|m| m.visible_text()).unwrap_or_default();
     ensure!(answer.contains("Checking…"), "{answer}");
     world.settle().await?;
     world.hears(&world.ada, "is with its approvers")?;

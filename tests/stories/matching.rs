@@ -1,7 +1,6 @@
 //! Stories of number matching: an approver who was not called by the requester approves nothing.
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::scene::{lettered, rulebook, said};
 use tapdesk_tests::world::{SECURITY, World};
@@ -74,12 +73,11 @@ async fn only_the_requester_is_shown_the_number() -> anyhow::Result<()> {
     ");
     for who in [&world.mary, &world.otto] {
         let card = world.card(who, "Deny")?;
-        let buttons: Vec<_> =
-            card.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten().collect();
-        let is_number = |button: &&&Value| button["text"]["text"].as_str().is_some_and(|l| l.len() == 2);
-        let looks: Vec<_> = buttons.iter().filter(is_number).map(|button| &button["style"]).collect();
-        ensure!(looks == [&Value::Null; 3], "one number looks different: {looks:?}");
-        ensure!(buttons.iter().all(|b| b["text"]["text"] != "Approve"), "who saw no number can approve");
+        let buttons = card.buttons();
+        let looks: Vec<bool> =
+            buttons.iter().filter(|one| one.label.len() == 2).map(|one| one.stands_out).collect();
+        ensure!(looks == [false; 3], "one number looks different: {buttons:?}");
+        ensure!(buttons.iter().all(|one| one.label != "Approve"), "who saw no number can approve");
     }
     world.everybody_reads();
     world.finish_unread().await

@@ -68,7 +68,7 @@ async fn an_approval_that_comes_in_the_last_second_counts_and_one_that_comes_lat
     let card = world.card(&world.mary, "Approve")?;
     world.hands.turn(Duration::from_hours(4));
     // The timer did not run yet, and the card still has its buttons.
-    world.slack.press(&world.mary.account, &card, "Approve").await?;
+    world.chat.press(&world.mary.account, &card, "Approve").await?;
     world.settle().await?;
     world.hears(&world.mary, "Too late: its time is over.")?;
     world.hears(&world.ada, "lapsed: nobody decided in time.")?;
@@ -78,7 +78,7 @@ async fn an_approval_that_comes_in_the_last_second_counts_and_one_that_comes_lat
     world.ada_asks_for_jane().await?;
     let card = world.card(&world.mary, "Approve")?;
     world.hands.turn(Duration::from_hours(4) - Duration::from_secs(1));
-    world.slack.press(&world.mary.account, &card, "Approve").await?;
+    world.chat.press(&world.mary.account, &card, "Approve").await?;
     world.settle().await?;
     world.hears(&world.ada, "is approved by Mary Major")?;
     world.advance(Duration::from_mins(30)).await?;
@@ -148,7 +148,7 @@ async fn a_card_that_one_approver_decides_changes_for_the_other() -> anyhow::Res
     world.presses(&world.otto, "Approve").await?;
     world.hears(&world.mary, "Pass for Jane Doe: approved by Otto Oncall")?;
     world.has_no_button(&world.mary)?;
-    ensure!(world.slack.press(&world.mary.account, &untouched, "Approve").await.is_err());
+    ensure!(world.chat.press(&world.mary.account, &untouched, "Approve").await.is_err());
     ensure!(world.card(&world.otto, "Approve").is_err());
     world.card(&world.otto, "Show PIN")?;
     world.hears(&world.ada, "is approved by Otto Oncall")?;
@@ -163,8 +163,8 @@ async fn a_press_on_a_card_that_was_decided_a_moment_ago_gets_a_kind_answer() ->
     world.ada_asks_for_jane().await?;
     let (marys, ottos) = (world.card(&world.mary, "Approve")?, world.card(&world.otto, "Approve")?);
     // Nobody works in between, so Otto's card still has its buttons.
-    world.slack.press(&world.mary.account, &marys, "Approve").await?;
-    world.slack.press(&world.otto.account, &ottos, "Deny").await?;
+    world.chat.press(&world.mary.account, &marys, "Approve").await?;
+    world.chat.press(&world.otto.account, &ottos, "Deny").await?;
     world.settle().await?;
     world.hears(&world.otto, "This was decided already; nothing changed.")?;
     world.hears(&world.ada, "is approved by Mary Major")?;

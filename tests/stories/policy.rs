@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tapdesk_tests::graph::Target;
 use tapdesk_tests::scene::{JANES_PHONE, policy_of, rulebook, said};
-use tapdesk_tests::slack::Email;
 use tapdesk_tests::world::{Colleague, World, pin_in};
 
 const POLICY_OFF: &str = "The tenant's Temporary Access Pass policy is off or does not include them.";
@@ -184,7 +183,7 @@ async fn a_requester_asks_so_often_within_an_hour() -> anyhow::Result<()> {
 async fn a_subject_has_one_open_request_however_they_are_named() -> anyhow::Result<()> {
     let world = World::start().await?;
     world.jane.person.with_mail("jane@contoso.com");
-    world.slack.change(&world.jane.account, |jane| jane.email = Email::Given("jane@contoso.com".to_owned()));
+    world.chat.has_address(&world.jane.account, "jane@contoso.com");
     world.helpdesk.member(&world.otto.person);
     world.ada_asks_for_jane().await?;
     let told: Vec<String> = world.reads(&world.ada);
@@ -233,7 +232,7 @@ async fn of_two_requests_at_the_same_moment_one_is_refused() -> anyhow::Result<(
         count("is with its approvers") == 1 && count("an open request for them already") == 1,
         "{read:#?}"
     );
-    ensure!(world.slack.inbox(&world.mary.account).len() == 1, "Mary was asked twice");
+    ensure!(world.chat.inbox(&world.mary.account).len() == 1, "Mary was asked twice");
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();
     world.finish().await

@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use reqwest::Method;
 use tapdesk::config::StoreKind;
+use tapdesk_tests::chat::Call;
 use tapdesk_tests::process::run;
 use tapdesk_tests::world::{Setting, World};
 
@@ -23,13 +24,13 @@ async fn a_process_that_is_killed_at_every_turn_still_brings_jane_her_pass() -> 
     held.open();
 
     let process = world.start_process().await?;
-    world.slack.wire.arrived("chat.postMessage", 3).await;
-    world.slack.wire.landed().await;
+    world.chat.arrived(Call::Say, 3).await;
+    world.chat.wire().landed().await;
     let card = world.card(&world.mary, "Approve")?;
 
     // Killed after the approval, while the text message is on its way: a newer code makes up for it.
     let held = world.twilio.wire.hold_answer("Messages.json");
-    ensure!(world.slack.press(&world.mary.account, &card, "Approve").await?.is_accepted());
+    ensure!(world.chat.press(&world.mary.account, &card, "Approve").await?.is_accepted());
     world.twilio.wire.arrived("Messages.json", 1).await;
     process.kill().await?;
     held.open();
@@ -42,9 +43,9 @@ async fn a_process_that_is_killed_at_every_turn_still_brings_jane_her_pass() -> 
 
     // Killed while Graph makes the pass: nobody sees it, so it is deleted, and Jane claims again.
     let held = world.graph.wire.hold_answer(&create(&world));
-    world.slack.wire.arrived("chat.update", 2).await;
+    world.chat.arrived(Call::Edit, 2).await;
     let card = world.card(&world.mary, "Show PIN")?;
-    world.slack.press(&world.mary.account, &card, "Show PIN").await?;
+    world.chat.press(&world.mary.account, &card, "Show PIN").await?;
     process.says("to=\"ClaimOpen\"").await?;
     let pin = world.pin_before(&world.mary)?;
     let browser = world.browser().at(process.base.clone());

@@ -70,8 +70,8 @@ async fn it_is_sent_again_twice_and_no_more() -> anyhow::Result<()> {
     world.ticket_for_jane().await?;
     resend(&world).await?;
     // The same message, brought again, is no second wish.
-    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
-    let again = world.slack.replay(&delivery).await;
+    let delivery = world.chat.deliveries().pop().context("nothing was delivered")?;
+    let again = world.chat.replay(&delivery).await;
     ensure!(again.body.contains("I have this one already"), "{}", again.body);
     world.settle().await?;
     ensure!(world.texts() == 2, "{} text messages", world.texts());
@@ -205,7 +205,7 @@ async fn a_claim_of_an_older_code_that_is_still_checked_gets_no_pass() -> anyhow
     world.types(&world.ada, "resend").await;
     world.works_meanwhile().await?;
     let code = world.code_at(JANES_PHONE)?;
-    world.slack.press(&world.mary.account, &world.card(&world.mary, "Show PIN")?, "Show PIN").await?;
+    world.chat.press(&world.mary.account, &world.card(&world.mary, "Show PIN")?, "Show PIN").await?;
     let mut looks = 0;
     while world.browser().status(&code).await?.state() != "open" {
         looks += 1;

@@ -281,10 +281,10 @@ async fn a_revocation_that_is_delivered_again_does_nothing_to_a_newer_request() 
     let (world, sofia) = with_security().await?;
     world.ada_asks_for_jane().await?;
     told(&world, &sofia, "revoke jane.doe@contoso.com").await?;
-    let delivery = world.slack.deliveries().pop().context("nothing was delivered")?;
+    let delivery = world.chat.deliveries().pop().context("nothing was delivered")?;
     world.ada_asks_for_jane().await?;
     world.everybody_reads();
-    world.slack.replay(&delivery).await;
+    world.chat.replay(&delivery).await;
     world.settle().await?;
     world.presses(&world.mary, "Approve").await?;
     ensure!(world.events("request.revoked")? == 1, "the newer request was revoked");

@@ -240,8 +240,8 @@ async fn a_question_that_the_directory_cannot_answer_now_says_so() -> anyhow::Re
     insta::assert_snapshot!(answer(&world, &world.ada, "pending").await?, @"I could not look that up just now. Ask again in a minute; nothing was changed.");
     world.graph.wire.heal();
     // Somebody whom the directory does not know is told why they see nothing.
-    let stranger = world.slack.user("U0GUS", "gus", "gus@elsewhere.example");
-    let gus = Colleague { account: stranger, person: world.jane.person.clone() };
+    let gus = world.colleague("Gus Gone", "gus@elsewhere.example");
+    gus.person.removed();
     insta::assert_snapshot!(answer(&world, &gus, "pending").await?, @"
     I have nothing to show you.
     Your chat address belongs to no single enabled member of the directory. Ask your Entra administrator.

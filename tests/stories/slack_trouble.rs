@@ -10,7 +10,7 @@ use tapdesk_tests::world::World;
 const POST: &str = "chat.postMessage";
 
 fn posts(world: &World) -> usize {
-    world.slack.wire.seen().iter().filter(|call| call.target.contains(POST)).count()
+    world.chat.wire().seen().iter().filter(|call| call.target.contains(POST)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +22,7 @@ async fn slack_asks_for_patience_and_prompts_and_news_come_exactly_then() -> any
     ensure!(posts(&world) == 3, "{} messages were tried", posts(&world));
     world.advance(Duration::from_secs(29)).await?;
     ensure!(posts(&world) == 3, "Slack was asked again too early");
-    ensure!(world.slack.inbox(&world.mary.account).is_empty());
+    ensure!(world.chat.inbox(&world.mary.account).is_empty());
     world.advance(Duration::from_secs(1)).await?;
     world.card(&world.mary, "Approve")?;
     world.card(&world.otto, "Approve")?;
@@ -37,7 +37,7 @@ async fn a_card_that_does_not_reach_one_approver_reaches_the_other() -> anyhow::
     // The manager is asked first.
     world.slack_says(POST, 1, "channel_not_found");
     world.ada_asks_for_jane().await?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty());
+    ensure!(world.chat.inbox(&world.mary.account).is_empty());
     world.presses(&world.otto, "Approve").await?;
     world.presses(&world.otto, "Show PIN").await?;
     let (code, pin) = (world.code_at("+491701234512")?, world.pin_before(&world.otto)?);
@@ -53,9 +53,9 @@ async fn a_card_that_could_not_be_posted_is_posted_once_somebody_mended_it() -> 
     world.slack_says(POST, usize::MAX, "missing_scope");
     world.ada_asks_for_jane().await?;
     world.advance(Duration::from_mins(2)).await?;
-    ensure!(world.slack.inbox(&world.mary.account).is_empty());
+    ensure!(world.chat.inbox(&world.mary.account).is_empty());
     world.log_tells("missing_scope")?;
-    world.slack.wire.heal();
+    world.chat.wire().heal();
     world.advance(Duration::from_mins(1)).await?;
     world.card(&world.mary, "Approve")?;
     world.card(&world.otto, "Approve")?;
@@ -67,7 +67,7 @@ async fn a_card_that_was_deleted_meanwhile_keeps_nobody_waiting() -> anyhow::Res
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     let card = world.card(&world.mary, "Approve")?;
-    world.slack.delete(&card);
+    world.chat.delete(&card);
     world.presses(&world.otto, "Approve").await?;
     world.hears(&world.otto, "approved by Otto Oncall")?;
     world.presses(&world.otto, "Show PIN").await?;
@@ -88,7 +88,7 @@ async fn a_card_that_cannot_be_edited_does_not_keep_the_others_from_it() -> anyh
         ensure!(world.card(&world.otto, "Approve").is_err(), "Otto's card still has its buttons");
 
         // The old button on the card that was not edited decides nothing any more.
-        let reply = world.slack.press(&world.mary.account, &before, "Deny").await?;
+        let reply = world.chat.press(&world.mary.account, &before, "Deny").await?;
         ensure!(reply.is_accepted(), "{reply:?}");
         world.settle().await?;
         world.is_whispered(&world.mary, "This was decided already")?;
@@ -109,14 +109,14 @@ async fn a_window_that_opened_too_late_is_opened_by_the_next_press_and_the_older
     world.presses(&world.mary, "Approve").await?;
     let code = world.code_at("+491701234512")?;
 
-    let gate = world.slack.wire.hold_request("views.open");
+    let gate = world.slack().wire.hold_request("views.open");
     let card = world.card(&world.mary, "Show PIN")?;
-    ensure!(world.slack.press(&world.mary.account, &card, "Show PIN").await?.is_accepted());
-    world.slack.wire.arrived("views.open", 1).await;
+    ensure!(world.chat.press(&world.mary.account, &card, "Show PIN").await?.is_accepted());
+    world.slack().wire.arrived("views.open", 1).await;
     world.hands.turn(Duration::from_secs(4));
     gate.open();
     world.settle().await?;
-    ensure!(world.slack.modal(&world.mary.account).is_none(), "Slack opened a window with an old trigger");
+    ensure!(world.chat.modal(&world.mary.account).is_none(), "Slack opened a window with an old trigger");
     world.is_whispered(&world.mary, "Press Show PIN again")?;
     let first = pin_of_the_refused_window(&world)?;
 
@@ -134,11 +134,11 @@ async fn a_slack_that_cannot_say_who_asks_delays_the_request() -> anyhow::Result
     for method in ["users.info", "users.lookupByEmail"] {
         for trouble in [down.clone(), Trouble::DropRequest] {
             let world = World::start().await?;
-            world.slack.wire.trouble(method, usize::MAX, trouble);
+            world.chat.wire().trouble(method, usize::MAX, trouble);
             world.ada_asks_for_jane().await?;
             world.advance(Duration::from_mins(1)).await?;
-            ensure!(world.slack.inbox(&world.mary.account).is_empty());
-            world.slack.wire.heal();
+            ensure!(world.chat.inbox(&world.mary.account).is_empty());
+            world.chat.wire().heal();
             world.advance(Duration::from_secs(10)).await?;
             world.hears(&world.ada, "is with its approvers")?;
             world.finish_unread().await?;

@@ -38,7 +38,7 @@ async fn bug_29_somebody_else_in_a_shared_channel_clicks_in_vain() -> anyhow::Re
     let world = World::start().await?;
     world.ada_asks_for_jane().await?;
     let eve = world.colleague("Eve Else", "eve.else@contoso.com");
-    world.slack.channel("C0OPS", "ops", &[&world.mary.account, &eve.account], true);
+    world.slack().channel("C0OPS", "ops", &[world.mary.account.in_slack(), eve.account.in_slack()], true);
     let marys = world.value_of(&world.mary, "Approve")?;
     let mut press = world.press_of(&eve, "approve", &marys);
     press["channel"] = json!({"id": "C0OPS", "name": "ops"});
@@ -49,7 +49,7 @@ async fn bug_29_somebody_else_in_a_shared_channel_clicks_in_vain() -> anyhow::Re
     ensure!(heard.status.is_success(), "{heard:?}");
     world.settle().await?;
     ensure!(world.events("approval.given")? == 0, "the channel vouched for Eve");
-    ensure!(world.slack.channel_messages("C0OPS").is_empty(), "the channel was told something");
+    ensure!(world.slack().channel_messages("C0OPS").is_empty(), "the channel was told something");
     world.presses(&world.mary, "Deny").await?;
     world.everybody_reads();
     world.finish_unread().await
@@ -67,9 +67,8 @@ async fn bug_33_no_text_of_a_message_holds_what_its_buttons_carry() -> anyhow::R
     world.presses(&world.mary, "Approve").await?;
     let mut looked_at = 0;
     for who in [&world.ada, &world.mary, &world.otto] {
-        for message in world.slack.inbox(&who.account) {
-            let earlier = message.history.iter().filter_map(|version| version["text"].as_str());
-            for text in earlier.chain([message.text.as_str()]) {
+        for message in world.chat.inbox(&who.account) {
+            for text in message.announced() {
                 looked_at += 1;
                 let parts = values.iter().flat_map(|value| value.split('.'));
                 for part in parts.filter(|part| part.len() > 8) {

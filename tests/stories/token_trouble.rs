@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use axum::http::StatusCode;
 use serde_json::json;
+use tapdesk_tests::chat::Call;
 use tapdesk_tests::wire::{Exchange, Trouble};
 use tapdesk_tests::world::World;
 
@@ -100,7 +101,7 @@ async fn a_wrong_or_expired_secret_is_told_to_ada_and_explained_in_the_log() -> 
         world.log_of_call_tells(&last_token_request(&world)?, &format!("AADSTS{code}"))?;
         ensure!(world.graph.wire.seen().is_empty(), "Graph was asked without a token");
         ensure!(world.entra.token_requests() == 1, "a refusal was repeated");
-        ensure!(world.slack.inbox(&world.mary.account).is_empty());
+        ensure!(world.chat.inbox(&world.mary.account).is_empty());
         for secret in world.entra.secrets() {
             ensure!(!world.logged().contains(&secret), "a client secret is in the log");
         }
@@ -131,8 +132,8 @@ async fn however_many_need_a_token_one_is_asked_for() -> anyhow::Result<()> {
     let meanwhile = async {
         world.entra.wire.arrived("/token", 1).await;
         // Each has asked Slack who Ada is, and needs the token next.
-        world.slack.wire.arrived("users.info", 3).await;
-        world.slack.wire.landed().await;
+        world.chat.arrived(Call::LookUp, 3).await;
+        world.chat.wire().landed().await;
         gate.open();
     };
     let (settled, ()) = tokio::join!(world.settle(), meanwhile);

@@ -3,15 +3,14 @@
 use anyhow::ensure;
 use insta::assert_snapshot;
 use tapdesk_tests::scene::rulebook;
-use tapdesk_tests::slack::Email;
 use tapdesk_tests::world::{Colleague, World};
 
 /// A second Slack account that stands for the same person: the first has their mail address, this one their sign-in name.
 fn second_account(world: &World, who: &Colleague, mail: &str) -> Colleague {
     who.person.with_mail(mail);
-    let Email::Given(upn) = who.account.email.clone() else { return who.clone() };
-    world.slack.change(&who.account, |first| first.email = Email::Given(mail.to_owned()));
-    let account = world.slack.user(&format!("{}2", who.account.id), &format!("{}.2", who.account.name), &upn);
+    world.chat.has_address(&who.account, mail);
+    let (id, name) = (format!("{}2", who.account.id), format!("{}.2", who.account.name));
+    let account = world.slack().user(&id, &name, &who.person.upn()).into();
     Colleague { account, ..who.clone() }
 }
 
@@ -27,7 +26,7 @@ async fn a_second_chat_account_makes_nobody_a_second_person() -> anyhow::Result<
     // Nor does a button that she learnt of make her first account an approver.
     let card = world.card(&world.otto, "Approve")?;
     for account in [&world.mary.account, &marys_other.account] {
-        world.slack.press_as(account, &world.otto.account, &card, "Approve").await?;
+        world.chat.press_as(account, &world.otto.account, &card, "Approve").await?;
         world.settle().await?;
     }
     ensure!(world.events("approval.given")? == 0, "somebody approved their own request");

@@ -54,7 +54,7 @@ async fn once_the_claim_began_the_button_is_gone_and_a_late_press_hears_what_to_
     world.has_no_button(&world.mary)?;
     world.brings(&world.press_of(&world.mary, "withdraw", &marys)).await?;
     let is_told = || world.newest(&world.mary).is_ok_and(|text| text.starts_with("Too late"));
-    ensure!(world.slack.wire.brings(Duration::from_secs(20), is_told).await, "nobody answers her");
+    ensure!(world.chat.wire().brings(Duration::from_secs(20), is_told).await, "nobody answers her");
     assert_snapshot!(world.newest(&world.mary)?, @"Too late: the pass is being opened, or was. The command's revoke takes it back and ends their sessions.");
     held.open();
     claiming.answer().await?.passcode()?;
@@ -77,7 +77,7 @@ async fn a_withdrawal_that_races_a_claim_leaves_no_pass_or_hears_that_it_came_to
         let ticket = world.ticket_for_jane().await?;
         let (card, browser) = (world.card(&world.mary, BUTTON)?, world.browser());
         let (reply, answer) =
-            join(world.slack.press(&world.mary.account, &card, BUTTON), browser.claim(&ticket.0, &ticket.1))
+            join(world.chat.press(&world.mary.account, &card, BUTTON), browser.claim(&ticket.0, &ticket.1))
                 .await;
         ensure!(reply?.is_accepted(), "the press was not acknowledged");
         let answer = answer?;
@@ -110,10 +110,10 @@ async fn only_whoever_approved_withdraws_and_only_once() -> anyhow::Result<()> {
         ensure!(told.contains("not yours to decide"), "{}: {told}", who.account.name);
     }
     let card = world.card(&world.mary, BUTTON)?;
-    try_join_all((0..4).map(|_| world.slack.press(&world.mary.account, &card, BUTTON))).await?;
+    try_join_all((0..4).map(|_| world.chat.press(&world.mary.account, &card, BUTTON))).await?;
     world.settle().await?;
     ensure!(world.events("request.withdrawn")? == 1, "it was withdrawn more than once");
-    let kindly = world.slack.ephemerals(&world.mary.account);
+    let kindly = world.chat.ephemerals(&world.mary.account);
     let kindly = kindly.iter().filter(|said| said.visible_text().contains("This request is over"));
     ensure!(kindly.count() == 3, "a late press was not answered");
     world.everybody_reads();

@@ -84,7 +84,7 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
 
     world.presses(&world.mary, "Show PIN").await?;
     let pin = world.pin_before(&world.mary)?;
-    let modal = world.slack.modal(&world.mary.account).context("no modal is open")?.visible_text();
+    let modal = world.chat.modal(&world.mary.account).context("no modal is open")?.visible_text();
     let grouped = format!("{} {}", &pin[..4], &pin[4..]);
     ensure!(modal.contains(&grouped), "the PIN is not shown 4 4");
     assert_snapshot!(modal.replace(&grouped, "PIN"), @r"

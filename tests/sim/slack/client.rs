@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::Slack;
 use super::state::hex;
+use crate::chat::{Delivery, Reply};
 use crate::wire::lock;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -32,48 +33,6 @@ impl Default for Endpoints {
             interactive: "/slack/interactions".to_owned(),
             events: "/slack/events".to_owned(),
         }
-    }
-}
-
-/// One request to the program, exactly as it was sent.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// Path at the program.
-    pub path: String,
-    /// All headers that Slack sets.
-    pub headers: Vec<(String, String)>,
-    /// Raw body.
-    pub body: Vec<u8>,
-}
-
-/// How the program answered.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// `None` when there was no answer within the deadline.
-    pub status: Option<StatusCode>,
-    /// Headers of the answer.
-    pub headers: HeaderMap,
-    /// Body of the answer.
-    pub body: String,
-    /// What Slack shows instead of an answer: `operation_timeout` (too late), `dispatch_failed` (no connection or a
-    /// status that is not 2xx), `invalid_command_response`, `invalid_view_response`.
-    pub failure: Option<&'static str>,
-}
-
-impl Reply {
-    /// Acknowledged in time, with an answer that Slack takes.
-    #[must_use]
-    pub fn is_accepted(&self) -> bool {
-        self.failure.is_none()
-    }
-
-    pub(super) fn json(&self) -> Option<Value> {
-        let kind = self.headers.get("content-type").and_then(|k| k.to_str().ok()).unwrap_or_default();
-        if kind.starts_with("application/json") { serde_json::from_str(&self.body).ok() } else { None }
-    }
-
-    fn failed(failure: &'static str) -> Self {
-        Self { status: None, headers: HeaderMap::new(), body: String::new(), failure: Some(failure) }
     }
 }
 
@@ -259,6 +218,8 @@ async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.text().await?;
+    // What Slack shows to the person who waited: `operation_timeout` (too late), `dispatch_failed` (no connection or a
+    // status that is not 2xx), `invalid_command_response`, `invalid_view_response`.
     let failure = (!status.is_success()).then_some("dispatch_failed");
     Ok(Reply { status: Some(status), headers, body, failure })
 }

@@ -4,9 +4,10 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use super::api::{checked_content, message_json};
-use super::client::Reply;
 use super::state::{Message, Person, State, View};
 use super::{Slack, limits};
+use crate::chance;
+use crate::chat::Reply;
 use crate::wire::lock;
 
 /// A button as it stands in a block.
@@ -62,6 +63,25 @@ impl Slack {
             payload["trigger_id"] = json!(state.trigger(&thief.id, now));
         }
         Ok(self.send_payload(&payload).await)
+    }
+
+    /// What Slack would say if somebody pressed a button with that value: one that they saw, kept or guessed.
+    #[must_use]
+    pub fn pressed_with(&self, user: &Person, choice: &str, value: &str) -> Value {
+        let workspace = self.workspace();
+        json!({
+            "type": "block_actions",
+            "user": {"id": user.id, "team_id": user.team_id},
+            "api_app_id": workspace.app_id,
+            "team": {"id": workspace.team_id},
+            "trigger_id": chance::id("trigger"),
+            "actions": [{"type": "button", "action_id": choice, "value": value}],
+        })
+    }
+
+    /// Says so.
+    pub async fn press_with(&self, user: &Person, choice: &str, value: &str) -> Reply {
+        self.send_payload(&self.pressed_with(user, choice, value)).await
     }
 
     /// Presses a button inside the modal in front of this person.

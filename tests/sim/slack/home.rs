@@ -4,9 +4,9 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::Slack;
-use super::client::Reply;
 use super::gesture::{envelope, find_button};
 use super::state::Person;
+use crate::chat::Reply;
 
 impl Slack {
     /// Opens a tab of the app's home, `home` or `messages`, of which the program is told.

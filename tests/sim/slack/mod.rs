@@ -22,7 +22,7 @@ use serde_json::Value;
 use url::Url;
 
 pub(crate) use client::http;
-pub use client::{Delivery, Endpoints, Reply, sign};
+pub use client::{Endpoints, sign};
 pub use state::{Email, Message, Person, View, Workspace};
 
 use crate::Now;

@@ -6,8 +6,8 @@ use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::client::Delivery;
 use super::visible;
+use crate::chat::{Button, Delivery};
 
 /// How the app is installed; a story may change it while the world runs.
 #[derive(Debug, Clone)]
@@ -148,6 +148,19 @@ impl Message {
         } else {
             visible::blocks(&self.blocks, &self.names)
         }
+    }
+
+    /// Its buttons, in order.
+    #[must_use]
+    pub fn buttons(&self) -> Vec<Button> {
+        let elements = self.blocks.iter().filter_map(|block| block["elements"].as_array()).flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let button = |element: &Value| Button {
+            label: text(&element["text"]["text"]),
+            value: text(&element["value"]),
+            stands_out: !element["style"].is_null(),
+        };
+        elements.filter(|element| element["type"] == "button").map(button).collect()
     }
 
     pub(super) fn edit(&mut self, text: String, blocks: Vec<Value>) {
