@@ -29,6 +29,7 @@ pub use self::claim::{ClaimAnswer, ClosedWhy, ReportAnswer, ShownAnswer, StatusA
 pub use self::facts::Looked;
 pub use self::inquiry::{Inquiry, Question};
 pub use self::intake::Answer;
+pub use self::undo::Undoing;
 pub use self::visit::Visit;
 use crate::alarm::Alarms;
 use crate::evaluation::Mode;

@@ -27,7 +27,10 @@ mod matching;
 pub(crate) mod tests;
 mod transition;
 
-pub use self::case::{Approval, Candidate, Case, Mandate, MessageRef, Posted, Reminders, Standing, Terms};
+pub use self::case::{
+    Approval, Candidate, Case, Mandate, MessageRef, Outcome, Posted, Reminders, Standing, Terms,
+    ToldRequester,
+};
 pub use self::event::{Change, Claim, Escalation, Event, Refusal};
 pub use self::grant::{
     Attempt, CodeHalf, Delivery, Found, Grant, Look, Loose, Made, Notice, PinHalf, Progress, Ticket, Told,
@@ -76,6 +79,9 @@ pub struct Request {
     pub lifetime: Option<Duration>,
     /// The approval cards that were posted.
     pub posted: Vec<Posted>,
+    /// What the requester was told in messages that can be edited.
+    #[serde(default)]
+    pub told: Vec<ToldRequester>,
     /// What looked wrong to an approver, if anything did.
     #[serde(default)]
     pub doubt: Option<Doubt>,
@@ -96,6 +102,21 @@ pub enum Asker {
     /// Somebody at the page who says that they are the subject. Nobody vouches for it, and there is no way to tell them
     /// anything but the number that the page showed at once.
     Visitor(Matching),
+}
+
+/// Who wants something of a request, as far as it is known when they say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever has this account.
+    Account(ChatUser),
+    /// This person, whatever account they use now.
+    Person(PersonId),
+}
+
+impl From<ChatUser> for Caller {
+    fn from(account: ChatUser) -> Self {
+        Self::Account(account)
+    }
 }
 
 /// Whose requests count towards one cap.
@@ -286,6 +307,8 @@ pub enum Reason {
     NoTicketNumber(String),
     /// Not enough people can approve; names those whom the rule means.
     NobodyCanApprove(String),
+    /// The chats of those who could approve take no messages of ours; names them.
+    NotReached(String),
     /// An approver may not approve any more.
     ApproverNotEntitled(String),
     /// Entra has no address on file for the routes of the rule.
@@ -329,8 +352,10 @@ pub enum Reason {
 pub enum Whom {
     /// The subject.
     Subject(PersonId),
-    /// Who asked.
+    /// Who asked, by the account that they used.
     Requester(ChatUser),
+    /// Who asked, whatever account they used.
+    Asker(PersonId),
     /// Who is asked to decide.
     Approver(PersonId),
     /// The members of a group as one of whom the requester asked: whoever takes over their shift.
@@ -342,8 +367,10 @@ pub enum Whom {
 pub enum Party {
     /// The subject.
     Subject(PersonId),
-    /// Who asked.
+    /// Who asked, by the account that they used.
     Requester(ChatUser),
+    /// Who asked, whatever account they used.
+    Asker(PersonId),
     /// Who approved.
     Approved(PersonId),
 }

@@ -28,7 +28,7 @@ pub enum Task {
         /// Whom to ask.
         approver: PersonId,
     },
-    /// Edit every posted card so that it shows the request as it is now.
+    /// Edit every posted card, and what told the requester of an earlier outcome, so that it shows the request as it is now.
     Refresh,
     /// Edit the older copies of one approver's card, since a newer one was sent.
     RetireCopies {
@@ -105,6 +105,8 @@ pub enum News {
     Checked,
     /// The request was refused, at whatever point.
     Refused,
+    /// The chat of somebody who could approve takes no messages.
+    NotReached,
     /// Enough people approved.
     Approved,
     /// An approver denied it.

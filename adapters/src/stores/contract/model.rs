@@ -99,13 +99,19 @@ async fn compare(store: &dyn Store, model: &Model) {
             Whom::Subject(person(n)),
             Whom::Approver(person(n)),
             Whom::Requester(account(n)),
+            Whom::Asker(person(n)),
             Whom::Colleagues(group(n)),
         ] {
             let mut found = store.open_requests(&whom).await.unwrap();
             found.sort();
             assert_eq!(found, model.open_requests(&whom), "{whom:?}");
         }
-        for party in [Party::Subject(person(n)), Party::Requester(account(n)), Party::Approved(person(n))] {
+        for party in [
+            Party::Subject(person(n)),
+            Party::Requester(account(n)),
+            Party::Asker(person(n)),
+            Party::Approved(person(n)),
+        ] {
             for since in [at(0), at(1)] {
                 let mut found = store.requests_since(&party, since).await.unwrap();
                 found.sort();

@@ -162,6 +162,7 @@ pub(super) enum Kind {
     Asked,
     Subject,
     Requester,
+    Asker,
     Approver,
     Code,
     Report,
@@ -170,11 +171,12 @@ pub(super) enum Kind {
     History,
 }
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Delivery,
     Kind::Asked,
     Kind::Subject,
     Kind::Requester,
+    Kind::Asker,
     Kind::Approver,
     Kind::Code,
     Kind::Report,
@@ -190,6 +192,7 @@ impl Kind {
             Self::Delivery | Self::Subject => true,
             Self::Asked
             | Self::Requester
+            | Self::Asker
             | Self::Approver
             | Self::Code
             | Self::Report
@@ -207,6 +210,7 @@ impl fmt::Display for Kind {
             Self::Asked => "asked",
             Self::Subject => "subject",
             Self::Requester => "requester",
+            Self::Asker => "asker",
             Self::Approver => "approver",
             Self::Code => "code",
             Self::Report => "report",
@@ -248,6 +252,7 @@ impl Place {
     pub(super) fn whom(whom: &Whom) -> Result<Self, PortError> {
         Ok(match whom {
             Whom::Subject(person) => Self::new(Kind::Subject, &person.to_string()),
+            Whom::Asker(person) => Self::new(Kind::Asker, &person.to_string()),
             Whom::Approver(person) => Self::new(Kind::Approver, &person.to_string()),
             Whom::Colleagues(group) => Self::new(Kind::Colleagues, &group.to_string()),
             Whom::Requester(_) => {

@@ -244,6 +244,7 @@ impl Desk {
             prompt: PromptId::fresh(&*self.ports.entropy),
             standing,
             reminders: Reminders::default(),
+            unreachable: false,
         }))
     }
 

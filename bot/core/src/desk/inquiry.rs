@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::card::Card;
+use crate::desk::undo::{Undoing, each_once};
 use crate::desk::{Desk, Looked};
 use crate::ids::{ChatUser, DeliveryId, GroupId, PersonId, RequestId};
 use crate::inbound::Delegating;
@@ -35,6 +36,15 @@ pub enum Question {
     Status(Option<Naming>),
     /// What waits for me, and what is open where I work?
     Pending,
+    /// Which of the requests that I made, from whatever account, do I mean?
+    Undo {
+        /// What is to be done with it.
+        what: Undoing,
+        /// For whom it is; may be left out where one has only one open.
+        of: Option<Naming>,
+        /// What asks, so that it counts once.
+        delivery: DeliveryId,
+    },
     /// May I revoke what this person has?
     Revoke {
         /// Whose pass.
@@ -61,6 +71,9 @@ impl Desk {
         let answer = match question {
             Question::Status(of) => self.standing_of(sender, of).await,
             Question::Pending => self.pending(sender).await,
+            Question::Undo { what, of, delivery } => {
+                self.undo_anywhere(&delivery, &sender, what, of.as_ref()).await
+            }
             Question::Revoke { of, delivery } => self.revoke_if_entitled(&delivery, &sender, &of).await,
             Question::Delegate(what) => self.delegating(&sender, what).await,
         };
@@ -121,8 +134,11 @@ impl Desk {
     }
 
     async fn own_status(&self, viewer: &Viewer) -> Result<Card, PortError> {
-        let open = self.all_open(&Whom::Requester(viewer.account.clone())).await?;
-        let closed = self.recently_closed(&Party::Requester(viewer.account.clone())).await?;
+        let open = self.own_open(&viewer.account, Some(viewer.id)).await?;
+        let mut closed = self.recently_closed(&Party::Requester(viewer.account.clone())).await?;
+        closed.extend(self.recently_closed(&Party::Asker(viewer.id)).await?);
+        let mut closed = each_once(closed);
+        closed.sort_by_key(Request::closed_at);
         Ok(words::own_status(&open, &closed, self.now()))
     }
 
@@ -135,7 +151,7 @@ impl Desk {
         let to_decide = self.all_open(&Whom::Approver(viewer.id)).await?;
         let to_decide: Vec<Request> =
             to_decide.into_iter().filter(|request| request.waits_for(viewer.id)).collect();
-        let own = self.all_open(&Whom::Requester(viewer.account.clone())).await?;
+        let own = self.own_open(&viewer.account, Some(viewer.id)).await?;
         let mut colleagues: Vec<Request> = Vec::new();
         for group in &viewer.groups {
             for request in self.all_open(&Whom::Colleagues(*group)).await? {

@@ -1,6 +1,7 @@
 //! What happens to a verified message from a chat?
 
 use crate::card::{Card, Choice};
+use crate::desk::undo::Undoing;
 use crate::desk::{Desk, Inquiry, Question, Stopped};
 use crate::form::{FieldName, Filled, Form, Mending, Purpose};
 use crate::ids::{ChatUser, DeliveryId, PersonId, PromptId, RequestId, Version};
@@ -48,8 +49,8 @@ impl Desk {
             Wish::Fill(filled) => self.fill(delivery, sender, &filled).await,
             Wish::Status { of } => Ok(look_up(sender, Question::Status(of))),
             Wish::Pending => Ok(look_up(sender, Question::Pending)),
-            Wish::Cancel { of } => self.cancel(&delivery, &sender, of.as_ref()).await,
-            Wish::Resend { of } => self.resend(&delivery, &sender, of.as_ref()).await,
+            Wish::Cancel { of } => self.undo_own(delivery, sender, Undoing::Cancel, of).await,
+            Wish::Resend { of } => self.undo_own(delivery, sender, Undoing::Resend, of).await,
             Wish::Revoke { of } => self.revoke(delivery, sender, of).await,
             Wish::Delegate(what) => Ok(look_up(sender, Question::Delegate(what))),
             Wish::Press { choice, value } => {

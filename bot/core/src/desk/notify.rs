@@ -8,7 +8,7 @@ use crate::ids::PersonId;
 use crate::people::{Contact, ContactKind, ContactSource};
 use crate::policy::Route;
 use crate::ports::{Message, PortError, Stored};
-use crate::request::{Case, Event, Grant, Notice, State, Told};
+use crate::request::{Case, Event, Grant, Notice, State, Told, ToldRequester};
 use crate::task::{Audience, News};
 use crate::words;
 
@@ -22,7 +22,10 @@ impl Desk {
         let card = words::news(&stored.request, news);
         match to {
             Audience::Requester(account) => {
-                self.chat(&account.chat)?.say(account, &card).await.map(drop).map_err(PortError::from)?;
+                let said = self.chat(&account.chat)?.say(account, &card).await;
+                let (message, outcome) = (said.map_err(PortError::from)?, stored.request.outcome());
+                let told = ToldRequester { news, outcome, message };
+                self.change(&stored.request.id, Event::RequesterTold(told)).await?;
             }
             Audience::Approver(id) => {
                 let case = stored.request.case();

@@ -1,7 +1,8 @@
 //! What happens when somebody changes their mind: cancel, resend, revoke?
 //!
-//! The sender is known by the account that the platform verified. What they name is looked for among their own open
-//! requests first, which takes no look-up outside: so the change is durable before it is acknowledged.
+//! The sender is known by the account that the platform verified. What they name is looked for among what the account has
+//! open first, which takes no look-up outside: so the change is durable before it is acknowledged. What they asked for
+//! from another account, or may revoke for another reason, takes the directory, and is answered afterwards.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,11 +14,22 @@ use crate::desk::{Answer, Desk, Inquiry, Question, Stopped};
 use crate::ids::{ChatUser, DeliveryId, PersonId, RequestId};
 use crate::people::{Human, Naming};
 use crate::ports::{PortError, Stored};
-use crate::request::{Event, REPORT_OUTLIVES, Refusal, Request, Whom};
+use crate::request::{Caller, Event, REPORT_OUTLIVES, Refusal, Request, Whom};
 use crate::words;
 
 /// Entra lets no tenant have longer ones.
 const LONGEST_PASS: Duration = Duration::from_hours(30 * 24);
+
+/// What a requester may want of their own request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undoing {
+    /// It is to end.
+    Cancel,
+    /// A new code and a new PIN.
+    Resend,
+    /// No pass of it may stay usable.
+    Revoke,
+}
 
 /// What is said of a request that was changed, and of one that was not.
 struct Said {
@@ -25,35 +37,92 @@ struct Said {
     not: fn(&Request, Refusal, &str) -> Card,
 }
 
-impl Desk {
-    pub(super) async fn cancel(
-        &self,
-        delivery: &DeliveryId,
-        sender: &ChatUser,
-        of: Option<&Naming>,
-    ) -> Result<Answer, PortError> {
-        let said = Said { done: words::cancelled, not: words::not_cancelled };
-        match self.own_request(sender, of, "cancel").await? {
-            Ok(id) => {
-                self.undo(&id, delivery, sender, Event::Cancel(sender.clone()), &said).await.map(Answer::Say)
-            }
-            Err(card) => Ok(Answer::Say(card)),
+impl Undoing {
+    fn event(self, by: Caller) -> Event {
+        match self {
+            Self::Cancel => Event::Cancel(by),
+            Self::Resend => Event::Resend(by),
+            Self::Revoke => Event::Revoke(by),
         }
     }
 
-    pub(super) async fn resend(
+    /// As it is typed.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Resend => "resend",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    fn said(self) -> Said {
+        match self {
+            Self::Cancel => Said { done: words::cancelled, not: words::not_cancelled },
+            Self::Resend => Said { done: words::resent, not: words::not_resent },
+            Self::Revoke => Said { done: words::revoked, not: words::not_revoked },
+        }
+    }
+}
+
+impl Desk {
+    /// Does it at once where the account has the one request that is meant. What its owner asked for from another
+    /// account, only the directory can tell.
+    pub(super) async fn undo_own(
+        &self,
+        delivery: DeliveryId,
+        sender: ChatUser,
+        what: Undoing,
+        of: Option<Naming>,
+    ) -> Result<Answer, PortError> {
+        let open = self.all_open(&Whom::Requester(sender.clone())).await?;
+        match meant(&open, of.as_ref()) {
+            Meant::One(id) => {
+                let by = Caller::Account(sender.clone());
+                return self.undo(id, &delivery, &sender, what, by).await.map(Answer::Say);
+            }
+            Meant::Several => {
+                let command = self.command(&sender);
+                return Ok(Answer::Say(words::which_one(&open, what.verb(), command, false)));
+            }
+            Meant::Another | Meant::Nothing => {}
+        }
+        let inquiry = Inquiry { sender, question: Question::Undo { what, of, delivery } };
+        Ok(Answer::Later(words::looking(), Box::new(inquiry)))
+    }
+
+    /// The same among everything that the sender asked for, from whatever account. What is answered is durable.
+    pub(super) async fn undo_anywhere(
         &self,
         delivery: &DeliveryId,
         sender: &ChatUser,
+        what: Undoing,
         of: Option<&Naming>,
-    ) -> Result<Answer, PortError> {
-        let said = Said { done: words::resent, not: words::not_resent };
-        match self.own_request(sender, of, "resend").await? {
-            Ok(id) => {
-                self.undo(&id, delivery, sender, Event::Resend(sender.clone()), &said).await.map(Answer::Say)
+    ) -> Result<Card, PortError> {
+        let person = self.who_is(sender).await?.ok().map(|person| person.id);
+        let open = self.own_open(sender, person).await?;
+        let (verb, command) = (what.verb(), self.command(sender));
+        match meant(&open, of) {
+            Meant::One(id) => {
+                let by = person.map_or_else(|| Caller::Account(sender.clone()), Caller::Person);
+                self.undo(id, delivery, sender, what, by).await
             }
-            Err(card) => Ok(Answer::Say(card)),
+            Meant::Nothing => Ok(words::nothing_open()),
+            Meant::Another => Ok(words::which_one(&open, verb, command, true)),
+            Meant::Several => Ok(words::which_one(&open, verb, command, false)),
         }
+    }
+
+    /// What somebody asked for and is open, the oldest first: from this account, and from any other that they have.
+    pub(super) async fn own_open(
+        &self,
+        account: &ChatUser,
+        person: Option<PersonId>,
+    ) -> Result<Vec<Request>, PortError> {
+        let mut open = self.all_open(&Whom::Requester(account.clone())).await?;
+        if let Some(person) = person {
+            open.extend(self.all_open(&Whom::Asker(person)).await?);
+        }
+        Ok(each_once(open))
     }
 
     async fn undo(
@@ -61,10 +130,11 @@ impl Desk {
         id: &RequestId,
         delivery: &DeliveryId,
         sender: &ChatUser,
-        event: Event,
-        said: &Said,
+        what: Undoing,
+        by: Caller,
     ) -> Result<Card, PortError> {
-        match self.change_for(id, delivery, event).await {
+        let said = what.said();
+        match self.change_for(id, delivery, what.event(by)).await {
             Ok(after) => Ok((said.done)(&after.request)),
             Err(Stopped::Seen) => Ok(words::seen_before()),
             Err(Stopped::Gone | Stopped::SubjectBusy(_)) => Ok(words::refusal(Refusal::Over)),
@@ -79,24 +149,6 @@ impl Desk {
         }
     }
 
-    /// The one open request of the sender that they mean, or what to tell them.
-    async fn own_request(
-        &self,
-        sender: &ChatUser,
-        of: Option<&Naming>,
-        verb: &str,
-    ) -> Result<Result<RequestId, Card>, PortError> {
-        let open = self.all_open(&Whom::Requester(sender.clone())).await?;
-        let mut meant = open.iter().filter(|request| of.is_none_or(|of| request.is_for(of)));
-        Ok(match (meant.next(), meant.next()) {
-            (Some(one), None) => Ok(one.id.clone()),
-            _ if open.is_empty() => Err(words::nothing_open()),
-            (found, _) => {
-                Err(words::which_one(&open, verb, self.command(sender), of.is_some() && found.is_none()))
-            }
-        })
-    }
-
     /// Revokes the sender's own request at once; who else may revoke what, the directory has to say.
     pub(super) async fn revoke(
         &self,
@@ -106,9 +158,8 @@ impl Desk {
     ) -> Result<Answer, PortError> {
         let own = self.all_open(&Whom::Requester(sender.clone())).await?;
         if let Some(request) = own.iter().find(|request| request.is_for(&of)) {
-            let said = Said { done: words::revoked, not: words::not_revoked };
-            let event = Event::Revoke(sender.clone());
-            return self.undo(&request.id, &delivery, &sender, event, &said).await.map(Answer::Say);
+            let by = Caller::Account(sender.clone());
+            return self.undo(&request.id, &delivery, &sender, Undoing::Revoke, by).await.map(Answer::Say);
         }
         let inquiry = Inquiry { sender, question: Question::Revoke { of, delivery } };
         Ok(Answer::Later(words::revoking(), Box::new(inquiry)))
@@ -121,10 +172,13 @@ impl Desk {
         sender: &ChatUser,
         of: &Naming,
     ) -> Result<Card, PortError> {
-        let security = match self.who_is(sender).await? {
-            Ok(person) if self.is_security(person.id).await? => Some(Human::from(&person)),
-            Ok(_) | Err(_) => None,
+        let person = self.who_is(sender).await?.ok();
+        let security = match &person {
+            Some(person) if self.is_security(person.id).await? => Some(Human::from(person)),
+            Some(_) | None => None,
         };
+        let caller =
+            person.map_or_else(|| Caller::Account(sender.clone()), |person| Caller::Person(person.id));
         let subject = match self.named(of).await? {
             Ok(person) => person.id,
             Err(reason) => return Ok(words::nobody_to_revoke(&reason)),
@@ -133,7 +187,7 @@ impl Desk {
         for id in self.may_still_matter(subject).await? {
             let event = match &security {
                 Some(human) => Event::RevokeBySecurity(human.clone()),
-                None => Event::Revoke(sender.clone()),
+                None => Event::Revoke(caller.clone()),
             };
             // One delivery revokes what it found the first time, however often it comes.
             let change = match &revoked {
@@ -163,4 +217,32 @@ impl Desk {
         ids.retain(|id| seen.insert(id.clone()));
         Ok(ids)
     }
+}
+
+/// Which open request somebody means.
+enum Meant<'a> {
+    One(&'a RequestId),
+    Several,
+    /// None of those that are open.
+    Another,
+    /// Nothing is open.
+    Nothing,
+}
+
+fn meant<'a>(open: &'a [Request], of: Option<&Naming>) -> Meant<'a> {
+    let mut meant = open.iter().filter(|request| of.is_none_or(|of| request.is_for(of)));
+    match (meant.next(), meant.next()) {
+        (Some(one), None) => Meant::One(&one.id),
+        (Some(_), Some(_)) => Meant::Several,
+        (None, _) if open.is_empty() => Meant::Nothing,
+        (None, _) => Meant::Another,
+    }
+}
+
+/// The oldest first.
+pub(super) fn each_once(mut requests: Vec<Request>) -> Vec<Request> {
+    let mut seen = BTreeSet::new();
+    requests.retain(|request| seen.insert(request.id.clone()));
+    requests.sort_by_key(|request| request.received_at);
+    requests
 }

@@ -13,7 +13,7 @@ use crate::ledger::Phase;
 use crate::pass::PassMeta;
 use crate::people::Contact;
 use crate::policy::Route;
-use crate::ports::{Leased, Mark, PortError, Stored};
+use crate::ports::{Leased, Mark, PortError, SayError, Stored};
 use crate::request::{Event, Grant, Loose, MessageRef, Posted, Reason, Request, SETTLE_AFTER, State};
 use crate::task::Task;
 use crate::ticket::{Code, Pin};
@@ -163,7 +163,13 @@ impl Desk {
         let Some(candidate) = case.candidate(approver) else { return Ok(Done::Done) };
         let card = words::approval(request, case, candidate, self.now());
         let said = self.chat(&candidate.account.chat)?.say(&candidate.account, &card).await;
-        let message: MessageRef = said.map_err(PortError::from)?;
+        let message: MessageRef = match said {
+            Ok(message) => message,
+            Err(SayError::Closed) => {
+                return self.change(&request.id, Event::NotReached(approver)).await.map(|_| Done::Done);
+            }
+            Err(SayError::Port(error)) => return Err(error.into()),
+        };
         self.change(&request.id, Event::Prompted(Posted { approver, at: self.now(), message }))
             .await
             .map(|_| Done::Done)
@@ -188,7 +194,8 @@ impl Desk {
     ) -> Result<Done, Stopped> {
         let mut shown = request.clone();
         for _ in 0..RACES {
-            self.edit_cards(&shown, which).await?;
+            let (told, cards) = (self.edit_told(&shown).await, self.edit_cards(&shown, which).await);
+            told.and(cards)?;
             let now = self.load(&shown.id).await?.request;
             if now == shown {
                 return Ok(Done::Done);
@@ -196,6 +203,20 @@ impl Desk {
             shown = now;
         }
         Ok(Done::In(TRY_AGAIN))
+    }
+
+    /// Edits what told the requester of an earlier outcome.
+    async fn edit_told(&self, request: &Request) -> Result<(), Stopped> {
+        let mut later = None;
+        for told in request.outdated() {
+            let card = words::since_then(request, told);
+            let edited = match self.chat(&told.message.chat) {
+                Ok(chat) => chat.edit(&told.message, &card).await,
+                Err(error) => Err(error),
+            };
+            later = later.or(left_to_edit(request, edited));
+        }
+        later.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
@@ -211,13 +232,8 @@ impl Desk {
             let card = words::approval(request, case, candidate, self.now());
             let is_newest = request.newest_card(posted.approver) == Some(&posted.message);
             let card = if is_newest { card } else { words::older_copy(card) };
-            match self.chat(&posted.message.chat)?.edit(&posted.message, &card).await {
-                Ok(()) => {}
-                Err(retry @ PortError::Retry { .. }) => later = Some(retry),
-                Err(fatal @ PortError::Fatal { .. }) => {
-                    tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "a card could not be edited");
-                }
-            }
+            let edited = self.chat(&posted.message.chat)?.edit(&posted.message, &card).await;
+            later = later.or(left_to_edit(request, edited));
         }
         later.map_or(Ok(()), |error| Err(error.into()))
     }
@@ -391,6 +407,18 @@ impl Desk {
         let facts = [("pass", pass.as_str()), ("result", result)];
         self.record(request, version, Phase::Outcome, "pass.delete", &facts).await?;
         outcome
+    }
+}
+
+/// The failure of an edit that is worth another try.
+fn left_to_edit(request: &Request, edited: Result<(), PortError>) -> Option<PortError> {
+    match edited {
+        Ok(()) => None,
+        Err(retry @ PortError::Retry { .. }) => Some(retry),
+        Err(fatal @ PortError::Fatal { .. }) => {
+            tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "a card could not be edited");
+            None
+        }
     }
 }
 

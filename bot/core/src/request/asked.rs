@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Approval, Candidate, Case, MessageRef, Request, Standing, State};
 use crate::ids::PersonId;
 use crate::people::Human;
-use crate::policy::assign_most;
+use crate::policy::{assign, assign_most};
 
 impl Candidate {
     /// Whose approval they can give: their own, or that of whom they stand for.
@@ -51,6 +51,14 @@ impl Case {
         self.approvers
             .iter()
             .find(|candidate| candidate.stands_for().is_some_and(|stood_for| stood_for.id == delegator))
+    }
+
+    /// Whether those whom their chats still reach, and those who approved, can give every approval.
+    #[must_use]
+    pub fn can_be_decided(&self, approvals: &[Approval]) -> bool {
+        let reached = self.approvers.iter().filter(|candidate| !candidate.unreachable).map(Candidate::gives);
+        let people: Vec<PersonId> = approvals.iter().map(Approval::counts_for).chain(reached).collect();
+        assign(&self.slots, &people).is_some()
     }
 
     /// Whether an approval of the candidate would bring the request further than `approvals` did.

@@ -12,7 +12,8 @@ use crate::method::MethodKind;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, PinnedContact};
 use crate::policy::Route;
-use crate::request::Matching;
+use crate::request::{Ending, Matching};
+use crate::task::News;
 
 /// The facts of a request, bound when they arrived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +94,9 @@ pub struct Candidate {
     pub standing: Standing,
     /// The reminders that they got.
     pub reminders: Reminders,
+    /// Whether their chat takes no messages of ours: they have to be told some other way.
+    #[serde(default)]
+    pub unreachable: bool,
 }
 
 /// What makes somebody an approver of a request.
@@ -146,6 +150,30 @@ pub struct Posted {
     pub at: Timestamp,
     /// Where it is.
     pub message: MessageRef,
+}
+
+/// A message that told the requester something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToldRequester {
+    /// What it told.
+    pub news: News,
+    /// What had come of the request by then: once something else has, the message is out of date.
+    pub outcome: Outcome,
+    /// Where it is.
+    pub message: MessageRef,
+}
+
+/// What came of a request, as its requester waits for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Nothing yet.
+    Undecided,
+    /// It was approved.
+    Approved,
+    /// The subject saw the pass.
+    Shown,
+    /// It is over, or will be once its pass is gone.
+    Ended(Ending),
 }
 
 /// Where a posted message is, in the chat's own terms.

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Case, Look, Made, Notice, Posted, Progress, Reason, Request, Told};
+use super::{
+    Caller, Candidate, Case, Look, Made, Notice, Posted, Progress, Reason, Request, Told, ToldRequester,
+};
 use crate::alarm::Alarm;
-use crate::ids::{ChatUser, PassId, PersonId, RequestId};
+use crate::ids::{PassId, PersonId, RequestId};
 use crate::ledger::Record;
 use crate::pass::PassWish;
 use crate::people::Human;
@@ -23,6 +25,10 @@ pub enum Event {
     FactsForbid(Reason),
     /// An approval card was posted.
     Prompted(Posted),
+    /// The approver's chat takes no messages of ours.
+    NotReached(PersonId),
+    /// The requester was told something, in a message that can be edited.
+    RequesterTold(ToldRequester),
     /// Somebody pressed Approve.
     Approve(PersonId),
     /// Somebody chose a number.
@@ -113,13 +119,13 @@ pub enum Event {
     /// The owner, or who holds the code, says that it was not them.
     Report,
     /// Somebody wants it cancelled: the requester may.
-    Cancel(ChatUser),
+    Cancel(Caller),
     /// Somebody wants code and PIN sent again: the requester may.
-    Resend(ChatUser),
+    Resend(Caller),
     /// An approver takes the approval back.
     Withdraw(PersonId),
     /// Somebody wants it revoked: requester and approvers may.
-    Revoke(ChatUser),
+    Revoke(Caller),
     /// Security revokes it.
     RevokeBySecurity(Human),
 }

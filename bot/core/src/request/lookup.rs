@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Approval, Asker, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Party, Past, Progress,
-    REPORT_OUTLIVES, Reason, Request, Seeming, State, Whom,
+    Approval, Asker, Caller, Candidate, Case, Counted, Ending, Goal, Grant, Made, Notice, Outcome, Party,
+    Past, Progress, REPORT_OUTLIVES, Reason, Request, Seeming, State, ToldRequester, Whom,
 };
 use crate::ids::{ChatUser, PersonId};
 use crate::people::{Human, Naming, PinnedContact};
@@ -136,6 +136,7 @@ impl Request {
         }
         let mut whom: Vec<Whom> =
             self.requester.account().cloned().map(Whom::Requester).into_iter().collect();
+        whom.extend(self.asker_id().map(Whom::Asker));
         whom.extend(self.subject_id().map(Whom::Subject));
         whom.extend(
             self.case().iter().flat_map(|case| case.colleagues.iter().copied().map(Whom::Colleagues)),
@@ -151,7 +152,9 @@ impl Request {
     pub fn parties(&self) -> Vec<Party> {
         let requester = self.requester.account().cloned().map(Party::Requester);
         let approved = self.approvals().iter().map(|approval| Party::Approved(approval.by.id));
-        requester.into_iter().chain(self.subject_id().map(Party::Subject)).chain(approved).collect()
+        let known =
+            self.asker_id().map(Party::Asker).into_iter().chain(self.subject_id().map(Party::Subject));
+        requester.into_iter().chain(known).chain(approved).collect()
     }
 
     /// Whether it waits for this person's decision.
@@ -169,6 +172,12 @@ impl Request {
             Asker::Account(account) => Counted::Of(account.clone()),
             Asker::Visitor(_) => Counted::For(self.subject.clone()),
         }
+    }
+
+    /// Who asked, once the facts are in; nobody where nobody vouches for it.
+    #[must_use]
+    pub fn asker_id(&self) -> Option<PersonId> {
+        self.case().filter(|_| !self.requester.is_visitor()).map(|case| case.requester.id)
     }
 
     /// The subject, once the facts are in. At most one open request per subject.
@@ -273,10 +282,13 @@ impl Request {
         }
     }
 
-    /// Whether that account made the request.
+    /// Whether it was them who made the request.
     #[must_use]
-    pub fn is_asked_by(&self, account: &ChatUser) -> bool {
-        self.requester.account() == Some(account)
+    pub fn is_asked_by(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Account(account) => self.requester.account() == Some(account),
+            Caller::Person(person) => self.asker_id() == Some(*person),
+        }
     }
 
     /// Whether the request is for the person of that name, as far as the request itself knows their names.
@@ -287,17 +299,44 @@ impl Request {
         self.subject == *naming || self.case().is_some_and(|case| is_upn(&case.subject.upn))
     }
 
-    /// Whose account it is, if they may revoke the request for what they are in it: its requester or an approver.
+    /// Who calls, if they may revoke the request for what they are in it: its requester or an approver.
     #[must_use]
-    pub fn may_revoke(&self, account: &ChatUser) -> Option<Human> {
+    pub fn may_revoke(&self, caller: &Caller) -> Option<Human> {
         let case = self.case()?;
-        if self.is_asked_by(account) {
+        if self.is_asked_by(caller) {
             return Some(case.requester.clone());
         }
-        case.approvers
-            .iter()
-            .find(|candidate| candidate.account == *account)
-            .map(|candidate| candidate.human.clone())
+        let is_theirs = |candidate: &&Candidate| match caller {
+            Caller::Account(account) => candidate.account == *account,
+            Caller::Person(person) => candidate.human.id == *person,
+        };
+        case.approvers.iter().find(is_theirs).map(|candidate| candidate.human.clone())
+    }
+}
+
+impl Request {
+    /// What came of it so far.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match &self.state {
+            State::Received | State::AwaitingApproval { .. } => Outcome::Undecided,
+            State::Approved(_)
+            | State::ClaimOpen(_)
+            | State::Issuing { .. }
+            | State::Issued { .. }
+            | State::Unsettled { goal: Goal::Reopen, .. }
+            | State::Revoking { goal: Goal::Reopen, .. } => Outcome::Approved,
+            State::Shown { .. } => Outcome::Shown,
+            State::Unsettled { goal: Goal::End(ending), .. }
+            | State::Revoking { goal: Goal::End(ending), .. }
+            | State::Closed { ending, .. } => Outcome::Ended(ending.clone()),
+        }
+    }
+
+    /// The requester's messages that something has come of since.
+    pub fn outdated(&self) -> impl Iterator<Item = &ToldRequester> {
+        let outcome = self.outcome();
+        self.told.iter().filter(move |told| told.outcome != outcome)
     }
 }
 
@@ -406,6 +445,7 @@ impl Reason {
             Self::RuleChanged => "rule_changed",
             Self::NoTicketNumber(_) => "no_ticket_number",
             Self::NobodyCanApprove(_) => "nobody_can_approve",
+            Self::NotReached(_) => "not_reached",
             Self::ApproverNotEntitled(_) => "approver_not_entitled",
             Self::NoContact(_) => "no_contact",
             Self::ContactMasked => "contact_masked",

@@ -37,6 +37,7 @@ impl Request {
             ticket_number,
             lifetime,
             posted: Vec::new(),
+            told: Vec::new(),
             doubt: None,
             alarms: Vec::new(),
             footing: Footing::default(),
@@ -59,6 +60,8 @@ impl Request {
             Event::FactsArrived(case) => draft.facts_arrived(*case),
             Event::FactsForbid(reason) => draft.facts_forbid(reason),
             Event::Prompted(posted) => draft.prompted(posted),
+            Event::NotReached(approver) => draft.not_reached(approver),
+            Event::RequesterTold(told) => draft.requester_told(told),
             Event::Approve(by) => draft.approve(by),
             Event::Pick(by, number) => draft.pick(by, number),
             Event::Deny(by) => draft.deny(by),
@@ -130,11 +133,13 @@ impl<'a> Draft<'a> {
         Self { before, next, now, version, tasks: Vec::new(), records: Vec::new(), fresh_tries: false }
     }
 
-    /// Whatever changed on an approver's card, every copy of it is edited: no transition can forget one.
+    /// Whatever changed on an approver's card, every copy of it is edited, and so is whatever told the requester of an
+    /// earlier outcome: no transition can forget one.
     fn finish(mut self) -> Change {
-        let has_copies = !self.next.posted.is_empty();
         let is_edited = self.tasks.iter().any(|new| new.task == Task::Refresh);
-        if has_copies && !is_edited && self.changes_a_card() {
+        let changes_a_card = || !self.next.posted.is_empty() && self.changes_a_card();
+        let outdates = || !self.next.told.is_empty() && self.before.outcome() != self.next.outcome();
+        if !is_edited && (outdates() || changes_a_card()) {
             self.task(self.now, Task::Refresh);
         }
         Change { next: self.next, tasks: self.tasks, records: self.records, fresh_tries: self.fresh_tries }

@@ -63,6 +63,21 @@ pub(super) fn escalated(request: &Request) -> Card {
     ))
 }
 
+/// Or that somebody was not asked at all.
+pub(super) fn not_reached(request: &Request) -> Card {
+    let (id, name) = (request.id.short(), subject_name(request));
+    let names = |is_unreachable: bool| {
+        let approvers = request.case().into_iter().flat_map(|case| &case.approvers);
+        let these = approvers.filter(|candidate| candidate.unreachable == is_unreachable);
+        some_names(these.map(|candidate| candidate.human.name.as_str()).collect())
+    };
+    let (gone, asked) = (names(true), names(false));
+    let card = Card::line(format!("Request {id} for {name}: I cannot reach {gone} in the chat.")).text(
+        "The app is blocked or was removed there. They can add it again and then decide on a new request.",
+    );
+    if asked.is_empty() { card } else { card.text(format!("I asked {asked}; it goes on with them.")) }
+}
+
 /// Or that there is nobody else.
 pub(super) fn nobody_else(request: &Request) -> Card {
     let asked = request.case().map_or_else(String::new, super::news::approver_names);

@@ -1,11 +1,11 @@
 //! What do people hear of a request as it goes on?
 
 use super::undo::{new_pin_needed, revoked};
-use super::{after, alarm, asked, by_whom, length, reason, some_names, subject_name, suspicion};
+use super::{after, alarm, asked, by_whom, ended, length, reason, some_names, subject_name, suspicion};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
-use crate::request::{Case, Ending, Grant, Request, State};
+use crate::request::{Case, Ending, Grant, Outcome, Request, State, ToldRequester};
 use crate::task::News;
 use crate::ticket::Revealed;
 
@@ -33,6 +33,7 @@ pub fn news(request: &Request, news: News) -> Card {
             .without_blanks(),
         News::Denied => Card::line(format!("Request {id} for {name} {}.", denied_by(request)))
             .text("Talk to them if it is still needed; only a new request goes on."),
+        News::NotReached => asked::not_reached(request),
         News::Mismatched => suspicion::number_mismatched(request),
         News::Escalated => asked::escalated(request),
         News::NobodyElse => asked::nobody_else(request),
@@ -66,6 +67,18 @@ pub fn news(request: &Request, news: News) -> Card {
         News::Reported => Card::line(format!("Request {id} for {name} was stopped for safety."))
             .text("Security looks into it. Please do not ask again before they have talked to you."),
     }
+}
+
+/// What told the requester of an earlier outcome, as it looks now: a number in it is of no use any more.
+#[must_use]
+pub fn since_then(request: &Request, told: &ToldRequester) -> Card {
+    let since = match request.outcome() {
+        Outcome::Undecided => return news(request, told.news),
+        Outcome::Approved => format!("approved{}", by_whom(request)),
+        Outcome::Shown => "they have the pass".to_owned(),
+        Outcome::Ended(ending) => ended(&ending),
+    };
+    Card::line(news(request, told.news).title).text(format!("Since then: {since}."))
 }
 
 /// A mail to security.

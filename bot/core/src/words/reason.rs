@@ -39,6 +39,10 @@ pub fn reason(reason: &Reason) -> String {
         Reason::NoTicketNumber(pattern) => {
             format!("The rule wants a ticket number that looks like {pattern}. Ask again with it in the reason or in the form.")
         }
+        Reason::NotReached(who) => format!(
+            "I cannot reach {who} in the chat: the app is blocked or was removed there, and nobody else can approve. \
+             Once it is back, ask again."
+        ),
         Reason::NobodyCanApprove(who) => format!(
             "Nobody can approve this: it would take {who}. Nobody approves what they asked for or what is for them. \
              Ask a colleague of the help desk to make the request, or your administrator to name another approver."

@@ -182,6 +182,7 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         News::Alarm(kind) => Some(alarm::alarm(request, kind)),
         News::Checked
         | News::Refused
+        | News::NotReached
         | News::Approved
         | News::Denied
         | News::Escalated

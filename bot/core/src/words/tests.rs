@@ -172,6 +172,7 @@ fn reasons() {
         Reason::RuleChanged,
         Reason::NoTicketNumber(r"INC\d{7}".to_owned()),
         Reason::NobodyCanApprove("the manager (Sam Agent)".to_owned()),
+        Reason::NotReached("Max Manager".to_owned()),
         Reason::ApproverNotEntitled("Max Manager".to_owned()),
         Reason::NoContact(Route::Sms),
         Reason::ContactMasked,
@@ -196,6 +197,7 @@ fn reasons() {
     The rules changed since this was asked. Ask again.
     The rule wants a ticket number that looks like INC\d{7}. Ask again with it in the reason or in the form.
     Nobody can approve this: it would take the manager (Sam Agent). Nobody approves what they asked for or what is for them. Ask a colleague of the help desk to make the request, or your administrator to name another approver.
+    I cannot reach Max Manager in the chat: the app is blocked or was removed there, and nobody else can approve. Once it is back, ask again.
     Max Manager may not approve this any more. Ask again, so that somebody else decides.
     Entra has no contact on file for them that sms could reach, and I use no other. Have one registered in person, or ask your Entra administrator.
     Entra shows tapdesk only masked phone numbers. Your Entra administrator has to grant UserAuthMethod-Phone.Read.All.
@@ -515,7 +517,7 @@ fn news_of_the_pass() {
         news_of(&Sample::claim_open(), News::ForeignPass),
         news_of(&Sample::shown(), News::Shown),
         news_of(&Sample::revoking(), News::NotSeen),
-        news_of(&Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]), News::Over),
+        news_of(&Sample::shown().after([Event::Revoke(account(SAM).into()), Event::Deleted]), News::Over),
         news_of(&Sample::shown().after([Event::Report]), News::Reported),
     ];
     insta::assert_snapshot!(texts.join("\n\n"), @"

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn cancelling() {
-        let cancel = || [Event::Cancel(account(SAM))];
+        let cancel = || [Event::Cancel(account(SAM).into())];
         let cards = [
             cancelled(&Sample::awaiting().after(cancel()).request),
             cancelled(&Sample::issuing().after(cancel()).request),
@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn sending_again() {
-        let once = Sample::claim_open().after([Event::Resend(account(SAM))]);
+        let once = Sample::claim_open().after([Event::Resend(account(SAM).into())]);
         let sent = once.clone().after([
             Event::CodeMinted(code(2), Route::Sms),
             Event::CodeSent(code(2), "SM2".to_owned()),
-            Event::Resend(account(SAM)),
+            Event::Resend(account(SAM).into()),
         ]);
         let cards = [
             resent(&once.request),
@@ -275,7 +275,7 @@ mod tests {
             Event::Approve(MAX),
             Event::CodeMinted(code(1), Route::Sms),
             Event::CodeSent(code(1), "SM1".to_owned()),
-            Event::Resend(account(SAM)),
+            Event::Resend(account(SAM).into()),
         ]);
         insta::assert_snapshot!(shown(&resent(&sample.request)), @"
         A new code for Jane Doe is on its way. The code and the PIN before it are void.

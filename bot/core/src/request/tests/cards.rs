@@ -1,6 +1,6 @@
 //! Does every copy of a card show the request as it is, with no button that does nothing?
 
-use super::samples::{MAX, OLGA, Sample, case, looks_wrong, pin_hash};
+use super::samples::{MAX, OLGA, SAM, Sample, case, looks_wrong, pin_hash, told};
 use super::table::{columns, rows};
 use crate::card::{Button, Card, Choice};
 use crate::ids::PersonId;
@@ -83,4 +83,61 @@ fn a_card_that_is_posted_after_the_decision_is_edited() {
         let edited = sample.with_card().tasks[before..].iter().any(|new| new.task == Task::Refresh);
         assert_eq!(edited, is_decided, "{name}");
     }
+}
+
+/// What told the requester of an earlier outcome says what came of it, and nothing that was of use before then.
+#[test]
+fn a_message_of_the_requester_is_edited_on_every_outcome() {
+    let mut outcomes = 0;
+    for (name, sample) in columns() {
+        let mut sample = sample;
+        if sample.apply(Event::RequesterTold(told("first"))).is_err() {
+            continue;
+        }
+        for (event_name, event, wait) in rows() {
+            let mut sample = sample.clone().wait(wait);
+            let before = sample.request.outcome();
+            let Ok(change) = sample.apply(event) else { continue };
+            let is_edited = change.tasks.iter().any(|new| new.task == Task::Refresh && new.due <= sample.now);
+            let differs = change.next.outcome() != before;
+            assert!(is_edited || !differs, "{event_name} in {name} leaves the message as it was");
+            outcomes += u32::from(differs);
+        }
+    }
+    assert!(outcomes > 20, "only {outcomes} events change the outcome");
+}
+
+/// It was worded before the decision.
+#[test]
+fn a_message_that_reaches_the_requester_after_an_outcome_is_edited() {
+    for (name, mut sample) in columns() {
+        let is_late = sample.request.outcome() != told("first").outcome;
+        let change = sample.apply(Event::RequesterTold(told("first"))).unwrap();
+        assert_eq!(change.tasks.iter().any(|new| new.task == Task::Refresh), is_late, "{name}");
+        assert_eq!(change.next.outdated().count(), usize::from(is_late), "{name}");
+    }
+}
+
+#[test]
+fn an_outdated_message_says_what_came_of_the_request() {
+    let matching = Sample::matching().after([Event::RequesterTold(told("first"))]);
+    let number = "47";
+    let as_told = |sample: &Sample| words::since_then(&sample.request, &sample.request.told[0]);
+    assert!(as_told(&matching).text.iter().any(|text| text.contains(number)));
+    let over = [
+        matching.clone().after([Event::Pick(MAX, 47)]),
+        matching.clone().after([Event::Deny(MAX)]),
+        matching.after([Event::Cancel(super::samples::account(SAM).into())]),
+        Sample::shown().after([Event::RequesterTold(told("first"))]),
+    ];
+    let cards: Vec<String> = over.iter().map(|sample| as_told(sample).text.join(" ")).collect();
+    assert_eq!(
+        cards,
+        [
+            "Since then: approved by Max Manager.",
+            "Since then: denied by Max Manager.",
+            "Since then: cancelled by the requester.",
+            "Since then: they have the pass."
+        ]
+    );
 }

@@ -14,9 +14,9 @@ use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
 use crate::request::{
     Asker, Candidate, Case, Change, Claim, Escalation, Event, Made, Mandate, Matching, MessageRef, Notice,
-    Posted, Refusal, Reminders, Request, Standing, Terms,
+    Outcome, Posted, Refusal, Reminders, Request, Standing, Terms, ToldRequester,
 };
-use crate::task::NewTask;
+use crate::task::{NewTask, News};
 use crate::ticket::{CodeHash, PinHash, TokenHash};
 
 pub(crate) const JANE: PersonId = person(1);
@@ -60,6 +60,7 @@ pub(crate) fn candidate(id: PersonId) -> Candidate {
         prompt,
         standing: Standing::Named,
         reminders: Reminders::default(),
+        unreachable: false,
     }
 }
 
@@ -74,6 +75,12 @@ pub(crate) fn delegate(id: PersonId, of: PersonId) -> Candidate {
 pub(crate) fn escalation(people: &[PersonId]) -> Escalation {
     let fallback = |id: &PersonId| Candidate { standing: Standing::Fallback, ..candidate(*id) };
     Escalation { slots: vec![people.to_vec(); 3], approvers: people.iter().map(fallback).collect() }
+}
+
+/// The requester's first message, sent while nothing was decided.
+pub(crate) fn told(message: &str) -> ToldRequester {
+    let message = MessageRef { message: message.to_owned(), ..posted(SAM, message).message };
+    ToldRequester { news: News::Checked, outcome: Outcome::Undecided, message }
 }
 
 pub(crate) fn posted(approver: PersonId, message: &str) -> Posted {

@@ -28,7 +28,7 @@ fn a_look_that_ends_during_the_next_create_is_looked_again() {
 
 #[test]
 fn a_look_before_its_time_does_not_count() {
-    let sample = Sample::unsettled().after([Event::Revoke(account(SAM))]);
+    let sample = Sample::unsettled().after([Event::Revoke(account(SAM).into())]);
     let sample = sample.after([Event::Swept(0), Event::Swept(0), Event::Swept(0), Event::Swept(0)]);
     assert!(sample.request.is_open(), "four looks at once are one look");
     let sample = sample.wait(SWEEPS[1]).after([Event::Swept(0)]);
@@ -142,4 +142,19 @@ fn whoever_cannot_bring_it_further_is_not_reminded() {
     assert_eq!(sample.apply(Event::RemindTime(OLGA, 0)), Err(Refusal::Moot), "Olga decided");
     assert_eq!(sample.apply(Event::RemindTime(FINN, 0)), Err(Refusal::Moot), "and so Finn need not");
     sample.apply(Event::RemindTime(MAX, 0)).unwrap();
+}
+
+#[test]
+fn an_approver_who_cannot_be_reached_is_not_waited_for() {
+    let two = Event::FactsArrived(Box::new(case(&[&[MAX, OLGA]])));
+    let mut sample = Sample::received().after([two, Event::NotReached(MAX)]);
+    assert_eq!(sample.request.state.name(), "AwaitingApproval");
+    assert_eq!(sample.apply(Event::NotReached(MAX)), Err(Refusal::Moot), "that is known");
+    // Others may join after a while: until then it is not over.
+    let sample = sample.after([Event::NotReached(OLGA)]).wait(Duration::from_mins(30));
+    assert_eq!(sample.request.state.name(), "AwaitingApproval");
+    let joined = sample.clone().after([Event::Escalated(super::samples::escalation(&[FINN]))]);
+    assert_eq!(joined.request.state.name(), "AwaitingApproval");
+    let nobody = sample.after([Event::Escalated(super::samples::escalation(&[]))]);
+    assert_eq!(nobody.request.state.name(), "Refused");
 }

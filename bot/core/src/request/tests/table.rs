@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::samples::{
     FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation,
-    human, id, looks_wrong, made, monday, new_approver, notice, pin_hash, posted,
+    human, id, looks_wrong, made, monday, new_approver, notice, pin_hash, posted, told,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
@@ -22,7 +22,9 @@ fn next(event: Option<&Event>) -> Option<Event> {
     Some(match event {
         Event::FactsArrived(_) => Event::FactsForbid(Reason::NoRule),
         Event::FactsForbid(_) => Event::Prompted(posted(MAX, "1")),
-        Event::Prompted(_) => Event::Approve(MAX),
+        Event::Prompted(_) => Event::NotReached(OLGA),
+        Event::NotReached(_) => Event::RequesterTold(told("1")),
+        Event::RequesterTold(_) => Event::Approve(MAX),
         Event::Approve(_) => Event::Pick(MAX, 47),
         Event::Pick(..) => Event::Deny(MAX),
         Event::Deny(_) => looks_wrong(MAX),
@@ -63,10 +65,10 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::NoticeMinted(_) => Event::OwnerTold(1, Told::Made),
         Event::OwnerTold(..) => Event::WrongNumber,
         Event::WrongNumber => Event::Report,
-        Event::Report => Event::Cancel(account(SAM)),
-        Event::Cancel(_) => Event::Resend(account(SAM)),
+        Event::Report => Event::Cancel(account(SAM).into()),
+        Event::Cancel(_) => Event::Resend(account(SAM).into()),
         Event::Resend(_) => Event::Withdraw(MAX),
-        Event::Withdraw(_) => Event::Revoke(account(MAX)),
+        Event::Withdraw(_) => Event::Revoke(account(MAX).into()),
         Event::Revoke(_) => Event::RevokeBySecurity(human(SECURITY)),
         Event::RevokeBySecurity(_) => return None,
     })
@@ -125,9 +127,9 @@ pub(super) fn rows() -> Vec<(String, Event, Duration)> {
             ],
             Event::Swept(_) => vec![("found one", Event::Swept(1), soon)],
             Event::PageShowed(_) => vec![("another browser", Event::PageShowed(browser(2)), soon)],
-            Event::Cancel(_) => vec![("by a stranger", Event::Cancel(account(STRANGER)), soon)],
-            Event::Resend(_) => vec![("by a stranger", Event::Resend(account(STRANGER)), soon)],
-            Event::Revoke(_) => vec![("by a stranger", Event::Revoke(account(STRANGER)), soon)],
+            Event::Cancel(_) => vec![("by a stranger", Event::Cancel(account(STRANGER).into()), soon)],
+            Event::Resend(_) => vec![("by a stranger", Event::Resend(account(STRANGER).into()), soon)],
+            Event::Revoke(_) => vec![("by a stranger", Event::Revoke(account(STRANGER).into()), soon)],
             Event::Withdraw(_) => vec![("by a stranger", Event::Withdraw(STRANGER), soon)],
             _ => Vec::new(),
         };
@@ -143,12 +145,12 @@ fn closed(ending: &Ending) -> Sample {
     match ending {
         Ending::Used => Sample::shown().after([Event::PassUsed, Event::Deleted]),
         Ending::Expired => Sample::shown().after([Event::PassOver, Event::Deleted]),
-        Ending::Revoked(_) => Sample::shown().after([Event::Revoke(account(SAM)), Event::Deleted]),
+        Ending::Revoked(_) => Sample::shown().after([Event::Revoke(account(SAM).into()), Event::Deleted]),
         Ending::Refused(reason) => Sample::received().after([Event::FactsForbid(reason.clone())]),
         Ending::Denied(_) => Sample::awaiting().after([Event::Deny(MAX)]),
         Ending::Mismatched(_) => Sample::matching().after([Event::Pick(MAX, 12)]),
         Ending::SetAside(by) => Sample::visited().after([Event::SetAside(by.clone())]),
-        Ending::Cancelled => Sample::awaiting().after([Event::Cancel(account(SAM))]),
+        Ending::Cancelled => Sample::awaiting().after([Event::Cancel(account(SAM).into())]),
         Ending::Withdrawn(_) => Sample::claim_open().after([Event::Withdraw(MAX)]),
         Ending::LapsedUndecided => {
             Sample::awaiting().wait(Duration::from_hours(4)).after([Event::ApprovalTimeOver])
@@ -194,11 +196,11 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         Sample::claim_open(),
         Sample::issuing(),
         Sample::unsettled(),
-        Sample::unsettled().after([Event::Revoke(account(SAM))]),
+        Sample::unsettled().after([Event::Revoke(account(SAM).into())]),
         Sample::issued(),
         Sample::shown(),
         Sample::revoking(),
-        Sample::shown().after([Event::Revoke(account(SAM))]),
+        Sample::shown().after([Event::Revoke(account(SAM).into())]),
     ];
     let mut columns: Vec<(String, Sample)> =
         open.into_iter().map(|sample| (name(&sample.request), sample)).collect();

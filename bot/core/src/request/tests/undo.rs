@@ -14,7 +14,7 @@ use crate::task::{Audience, News, Task};
 /// Sent again, with the code numbered `number` and its PIN.
 fn again(sample: Sample, number: u32) -> Sample {
     sample.after([
-        Event::Resend(account(SAM)),
+        Event::Resend(account(SAM).into()),
         Event::CodeMinted(code(number), Route::Sms),
         Event::CodeSent(code(number), "SM2".to_owned()),
         Event::PinMinted(pin_hash(number), Some(MAX)),
@@ -32,14 +32,17 @@ fn is_told(sample: &Sample, to: &Audience, what: News) -> bool {
 
 #[test]
 fn the_requester_cancels_before_anybody_looked_at_the_request() {
-    let sample = Sample::received().after([Event::Cancel(account(SAM))]);
+    let sample = Sample::received().after([Event::Cancel(account(SAM).into())]);
     assert_eq!(sample.request.state.name(), "Cancelled");
-    assert_eq!(Sample::received().apply(Event::Cancel(account(STRANGER))), Err(Refusal::NotTheRequester));
+    assert_eq!(
+        Sample::received().apply(Event::Cancel(account(STRANGER).into())),
+        Err(Refusal::NotTheRequester)
+    );
 }
 
 #[test]
 fn a_pass_that_comes_after_a_cancel_is_deleted_unseen_and_the_requester_hears_when_it_is_gone() {
-    let mut sample = Sample::issuing().after([Event::Cancel(account(SAM))]);
+    let mut sample = Sample::issuing().after([Event::Cancel(account(SAM).into())]);
     let requester = Audience::Requester(account(SAM));
     assert!(!is_told(&sample, &requester, News::Over));
     sample.apply(Event::Created(made("pass-2", 1, sample.now))).unwrap();
@@ -52,7 +55,7 @@ fn a_pass_that_comes_after_a_cancel_is_deleted_unseen_and_the_requester_hears_wh
 #[test]
 fn whoever_has_the_pass_keeps_it_when_the_requester_cancels() {
     for mut sample in [Sample::issued(), Sample::shown()] {
-        assert_eq!(sample.apply(Event::Cancel(account(SAM))), Err(Refusal::Claimed));
+        assert_eq!(sample.apply(Event::Cancel(account(SAM).into())), Err(Refusal::Claimed));
         assert_eq!(sample.apply(Event::Withdraw(MAX)), Err(Refusal::Claimed));
     }
 }
@@ -61,7 +64,7 @@ fn whoever_has_the_pass_keeps_it_when_the_requester_cancels() {
 fn code_and_pin_are_sent_again_twice_and_the_older_ones_are_void() {
     let mut sample = Sample::claim_open();
     for number in 2..=u32::from(RESENDS) + 1 {
-        let half = sample.clone().after([Event::Resend(account(SAM))]);
+        let half = sample.clone().after([Event::Resend(account(SAM).into())]);
         assert_eq!(half.request.code_hash(), None);
         assert_eq!(half.clone().apply(Event::Claim(claim(1))), Err(Refusal::Waiting));
         assert!(is_told(&half, &Audience::Approver(MAX), News::Resent));
@@ -69,7 +72,7 @@ fn code_and_pin_are_sent_again_twice_and_the_older_ones_are_void() {
         assert_eq!(sample.request.code_hash(), Some(&code(number)));
         assert_eq!(sample.request.grant().unwrap().ticket.generation, number);
     }
-    assert_eq!(sample.apply(Event::Resend(account(SAM))), Err(Refusal::SentEnough));
+    assert_eq!(sample.apply(Event::Resend(account(SAM).into())), Err(Refusal::SentEnough));
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn five_wrong_pins_lock_the_request_however_often_it_was_sent_again() {
     assert_eq!(sample.request.grant().unwrap().ticket.wrong, PIN_TRIES - 1);
     sample.apply(Event::WrongPin).unwrap();
     assert_eq!(sample.request.state.name(), "Locked");
-    assert_eq!(sample.apply(Event::Resend(account(SAM))), Err(Refusal::Over));
+    assert_eq!(sample.apply(Event::Resend(account(SAM).into())), Err(Refusal::Over));
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn sending_again_begins_the_time_anew_and_never_beyond_a_limit() {
         .after([Event::CodeMinted(code(1), Route::Sms), Event::CodeSent(code(1), "SM1".to_owned())]);
     for number in 2..=3 {
         slow = slow.wait(nearly).after([
-            Event::Resend(account(SAM)),
+            Event::Resend(account(SAM).into()),
             Event::CodeMinted(code(number), Route::Sms),
             Event::CodeSent(code(number), "SM2".to_owned()),
         ]);
@@ -121,16 +124,16 @@ fn sending_again_begins_the_time_anew_and_never_beyond_a_limit() {
     assert_eq!(ticket.expires_at, ticket.ends_at, "four times its time are over");
     let mut over = slow.wait(Duration::from_hours(1));
     assert_eq!(over.apply(Event::Claim(Claim { generation: 3, ..claim(1) })), Err(Refusal::TooLate));
-    assert_eq!(over.apply(Event::Resend(account(SAM))), Err(Refusal::TooLate));
+    assert_eq!(over.apply(Event::Resend(account(SAM).into())), Err(Refusal::TooLate));
 }
 
 #[test]
 fn nothing_is_sent_again_that_is_still_being_sent() {
     let mut minted = Sample::approved().after([Event::CodeMinted(code(1), Route::Sms)]);
-    assert_eq!(minted.apply(Event::Resend(account(SAM))), Err(Refusal::Waiting));
+    assert_eq!(minted.apply(Event::Resend(account(SAM).into())), Err(Refusal::Waiting));
     // The approver has not shown the PIN yet, and the code did not arrive: that is what sending again is for.
     let mut sent = minted.after([Event::CodeSent(code(1), "SM1".to_owned())]);
-    sent.apply(Event::Resend(account(SAM))).unwrap();
+    sent.apply(Event::Resend(account(SAM).into())).unwrap();
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn sending_again_begins_with_the_first_route() {
         Event::CodeUndeliverable(Route::Sms),
         Event::CodeMinted(code(1), Route::Email),
         Event::CodeSent(code(1), "M1".to_owned()),
-        Event::Resend(account(SAM)),
+        Event::Resend(account(SAM).into()),
     ]);
     assert_eq!(sample.request.grant().unwrap().next_code_route(), Some(Route::Sms));
 }
@@ -157,9 +160,9 @@ fn one_of_two_approvers_takes_the_approval_back_before_the_other_gave_theirs() {
 #[test]
 fn requester_approvers_and_security_revoke_and_nobody_else() {
     for (event, who, right) in [
-        (Event::Revoke(account(SAM)), SAM, "requester"),
-        (Event::Revoke(account(MAX)), MAX, "approver"),
-        (Event::Revoke(account(OLGA)), OLGA, "approver"),
+        (Event::Revoke(account(SAM).into()), SAM, "requester"),
+        (Event::Revoke(account(MAX).into()), MAX, "approver"),
+        (Event::Revoke(account(OLGA).into()), OLGA, "approver"),
         (Event::RevokeBySecurity(human(SECURITY)), SECURITY, "security"),
     ] {
         let sample = Sample::shown().after([event, Event::Deleted]);
@@ -169,14 +172,17 @@ fn requester_approvers_and_security_revoke_and_nobody_else() {
         assert!(sample.tasks.iter().any(|new| new.task == Task::RevokeSessions));
     }
     for stranger in [JANE, SECURITY, STRANGER] {
-        assert_eq!(Sample::shown().apply(Event::Revoke(account(stranger))), Err(Refusal::NotAnApprover));
+        assert_eq!(
+            Sample::shown().apply(Event::Revoke(account(stranger).into())),
+            Err(Refusal::NotAnApprover)
+        );
     }
 }
 
 #[test]
 fn what_may_become_a_pass_is_revoked_as_well_and_leaves_the_sessions_alone() {
     for sample in [Sample::awaiting(), Sample::approved(), Sample::claim_open()] {
-        let sample = sample.after([Event::Revoke(account(MAX))]);
+        let sample = sample.after([Event::Revoke(account(MAX).into())]);
         assert_eq!(sample.request.state.name(), "Revoked");
         assert!(sample.tasks.iter().all(|new| new.task != Task::RevokeSessions), "nobody could sign in");
     }
@@ -184,12 +190,17 @@ fn what_may_become_a_pass_is_revoked_as_well_and_leaves_the_sessions_alone() {
 
 #[test]
 fn a_revocation_overtakes_a_cancel_whose_pass_is_still_looked_for() {
-    let sample = Sample::issuing().after([Event::Cancel(account(SAM)), Event::Revoke(account(MAX))]);
+    let sample =
+        Sample::issuing().after([Event::Cancel(account(SAM).into()), Event::Revoke(account(MAX).into())]);
     let State::Unsettled { goal: Goal::End(ending), .. } = &sample.request.state else { panic!() };
     assert_eq!(*ending, Ending::Revoked(human(MAX)));
     assert!(sample.tasks.iter().any(|new| new.task == Task::RevokeSessions));
     let mut reported = Sample::shown().after([Event::Report]);
-    assert_eq!(reported.apply(Event::Revoke(account(MAX))), Err(Refusal::Over), "a report is for good");
+    assert_eq!(
+        reported.apply(Event::Revoke(account(MAX).into())),
+        Err(Refusal::Over),
+        "a report is for good"
+    );
 }
 
 #[test]

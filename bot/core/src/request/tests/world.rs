@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::samples::{
     DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
     delegate, escalation, human, id, later, looks_wrong, monday, new_approver, notice, number_47, person,
-    pin_hash, posted, visitor, wish,
+    pin_hash, posted, told, visitor, wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -17,9 +17,9 @@ use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
     Attempt, Case, Change, Claim, Event, Found, Look, Loose, Made, Reason, Refusal, Request, SETTLE_AFTER,
-    State, Told, WATCH_EVERY,
+    State, Told, ToldRequester, WATCH_EVERY,
 };
-use crate::task::Task;
+use crate::task::{Audience, Task};
 
 /// What people, Graph, the clock and the worker may do next.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ pub(super) enum Act {
     /// Chooses the number that the requester was shown, or another.
     Pick(PersonId, bool),
     Deny(PersonId),
+    NotReached(PersonId),
     SetAside,
     LooksWrong(PersonId),
     Cancel(PersonId),
@@ -173,11 +174,12 @@ impl World {
             Act::Pick(by, is_right) => self.apply(Event::Pick(*by, if *is_right { 47 } else { 12 })),
             Act::LooksWrong(by) => self.apply(looks_wrong(*by)),
             Act::Deny(by) => self.apply(Event::Deny(*by)),
+            Act::NotReached(approver) => self.apply(Event::NotReached(*approver)),
             Act::SetAside => self.apply(Event::SetAside(id())),
-            Act::Cancel(by) => self.apply(Event::Cancel(account(*by))),
-            Act::Resend(by) => self.apply(Event::Resend(account(*by))),
+            Act::Cancel(by) => self.apply(Event::Cancel(account(*by).into())),
+            Act::Resend(by) => self.apply(Event::Resend(account(*by).into())),
             Act::Withdraw(by) => self.apply(Event::Withdraw(*by)),
-            Act::Revoke(by) => self.apply(Event::Revoke(account(*by))),
+            Act::Revoke(by) => self.apply(Event::Revoke(account(*by).into())),
             Act::RevokeBySecurity => self.apply(Event::RevokeBySecurity(human(SECURITY))),
             Act::Report => self.apply(Event::Report),
             Act::WrongPin => self.apply(Event::WrongPin),
@@ -347,6 +349,15 @@ impl World {
                 }
             }
             Task::RaiseAlarms => self.apply(Event::Alarmed(vec![new_approver()])),
+            Task::Tell { to: Audience::Requester(_), news } => {
+                let outcome = self.sample.request.outcome();
+                let number = self.sample.request.told.len();
+                self.apply(Event::RequesterTold(ToldRequester {
+                    news: *news,
+                    outcome,
+                    ..told(&number.to_string())
+                }));
+            }
             Task::Refresh
             | Task::RetireCopies { .. }
             | Task::Tell { .. }
@@ -538,6 +549,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => anybody().prop_map(|by| Act::Pick(by, true)),
         1 => anybody().prop_map(|by| Act::Pick(by, false)),
         1 => anybody().prop_map(Act::Deny),
+        1 => anybody().prop_map(Act::NotReached),
         1 => Just(Act::SetAside),
         1 => anybody().prop_map(Act::LooksWrong),
         1 => anybody().prop_map(Act::Cancel),

@@ -6,6 +6,7 @@ use crate::ids::PersonId;
 use crate::policy::{Route, assign};
 use crate::request::{
     Approval, Candidate, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, TICKET_TIMES, Ticket,
+    ToldRequester,
 };
 use crate::task::{News, Task};
 use jiff::Timestamp;
@@ -73,6 +74,18 @@ impl Draft<'_> {
             self.task(self.now, Task::Refresh);
         }
         self.plan_reminder(approver);
+        Ok(())
+    }
+
+    /// Something may have come of the request while the message was on its way.
+    pub(super) fn requester_told(&mut self, told: ToldRequester) -> Applied {
+        if self.next.told.iter().any(|known| known.message == told.message) {
+            return Err(Refusal::Moot);
+        }
+        if told.outcome != self.before.outcome() {
+            self.task(self.now, Task::Refresh);
+        }
+        self.next.told.push(told);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Applied, Draft, later};
 use crate::ids::PersonId;
-use crate::request::{Candidate, Case, Escalation, MOST_REMINDERS, Refusal, State};
+use crate::request::{Candidate, Case, Ending, Escalation, MOST_REMINDERS, Past, Reason, Refusal, State};
 use crate::task::{News, Task};
 
 impl Draft<'_> {
@@ -49,6 +49,25 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// The requester waits for nobody who was never asked.
+    pub(super) fn not_reached(&mut self, approver: PersonId) -> Applied {
+        let State::AwaitingApproval { mut case, approvals, expires_at } = self.before.state.clone() else {
+            return Err(Refusal::Moot);
+        };
+        let candidate = case.approvers.iter_mut().find(|candidate| candidate.human.id == approver);
+        let candidate = candidate.filter(|candidate| !candidate.unreachable).ok_or(Refusal::Moot)?;
+        candidate.unreachable = true;
+        self.event("approver.not_reached").by(approver);
+        let others_may_join = self.before.escalates_at().is_some();
+        if !others_may_join && !case.can_be_decided(&approvals) {
+            self.end(nobody_is_left(&case), Past::Asked(case));
+            return Ok(());
+        }
+        self.next.state = State::AwaitingApproval { case, approvals, expires_at };
+        self.tell_requester(News::NotReached);
+        Ok(())
+    }
+
     pub(super) fn escalated(&mut self, escalation: Escalation) -> Applied {
         let due = self.before.escalates_at().ok_or(Refusal::Moot)?;
         let State::AwaitingApproval { mut case, approvals, expires_at } = self.before.state.clone() else {
@@ -82,6 +101,10 @@ impl Draft<'_> {
         case.escalated_at = Some(self.now);
         let names: Vec<String> = asked.iter().map(PersonId::to_string).collect();
         self.event("request.escalated").with_fact("approvers", names.join(" "));
+        if !case.can_be_decided(&approvals) {
+            self.end(nobody_is_left(&case), Past::Asked(case));
+            return Ok(());
+        }
         self.tell_requester(if asked.is_empty() { News::NobodyElse } else { News::Escalated });
         for approver in asked {
             self.task(self.now, Task::Prompt { approver });
@@ -89,6 +112,12 @@ impl Draft<'_> {
         self.next.state = State::AwaitingApproval { case, approvals, expires_at };
         Ok(())
     }
+}
+
+fn nobody_is_left(case: &Case) -> Ending {
+    let gone = case.approvers.iter().filter(|candidate| candidate.unreachable);
+    let names: Vec<&str> = gone.map(|candidate| candidate.human.name.as_str()).collect();
+    Ending::Refused(Reason::NotReached(names.join(", ")))
 }
 
 /// When somebody who is asked now needs a reminder; never, if it could not come before the time is over.

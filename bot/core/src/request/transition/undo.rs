@@ -1,14 +1,14 @@
 //! What do changes of mind lead to? Cancelled, sent again, withdrawn, revoked.
 
 use super::{Applied, Draft, later};
-use crate::ids::{ChatUser, PersonId};
+use crate::ids::PersonId;
 use crate::people::Human;
 use crate::policy::Route;
-use crate::request::{Approval, Ending, Goal, Past, REPORT_OUTLIVES, RESENDS, Refusal, State};
+use crate::request::{Approval, Caller, Ending, Goal, Past, REPORT_OUTLIVES, RESENDS, Refusal, State};
 use crate::task::{Audience, News, Task};
 
 impl Draft<'_> {
-    pub(super) fn cancel(&mut self, by: &ChatUser) -> Applied {
+    pub(super) fn cancel(&mut self, by: &Caller) -> Applied {
         if !self.before.is_asked_by(by) {
             return Err(Refusal::NotTheRequester);
         }
@@ -86,7 +86,7 @@ impl Draft<'_> {
 
     /// A new code and a new PIN, by the routes in their order. Wrong PINs stay counted, so that sending again gives
     /// nobody new tries.
-    pub(super) fn resend(&mut self, by: &ChatUser) -> Applied {
+    pub(super) fn resend(&mut self, by: &Caller) -> Applied {
         if !self.before.is_asked_by(by) {
             return Err(Refusal::NotTheRequester);
         }
@@ -130,8 +130,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Requester and approvers may, known by their accounts.
-    pub(super) fn revoke(&mut self, by: &ChatUser) -> Applied {
+    /// Requester and approvers may.
+    pub(super) fn revoke(&mut self, by: &Caller) -> Applied {
         let human = self.before.may_revoke(by).ok_or(Refusal::NotAnApprover)?;
         let right = if self.before.is_asked_by(by) { "requester" } else { "approver" };
         self.take_back(&human, right)
