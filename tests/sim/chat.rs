@@ -43,6 +43,8 @@ pub enum Call {
     Whisper,
     /// The profile behind an account.
     LookUp,
+    /// The account of somebody whom the directory names.
+    Find,
 }
 
 /// How a chat turns tapdesk away.
@@ -66,6 +68,14 @@ impl ChatKind {
         match std::env::var("TAPDESK_TEST_CHAT").as_deref() {
             Err(_) | Ok("slack") => Self::Slack,
             Ok(other) => panic!("TAPDESK_TEST_CHAT is slack, not {other:?}"),
+        }
+    }
+
+    /// What people read, as snapshots have it: commands as they are written in Slack.
+    #[must_use]
+    pub fn as_in_snapshots(self, text: &str) -> String {
+        match self {
+            Self::Slack => text.to_owned(),
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::http::Method;
 use tapdesk::config::Config;
 use tapdesk_core::policy::Policy;
 
-use crate::chat::View;
+use crate::chat::{ChatKind, View};
 use crate::people::Company;
 use crate::wire::Exchange;
 use crate::world::{Colleague, Setting, World};
@@ -71,7 +71,7 @@ pub fn policy_of(section: &str) -> anyhow::Result<Policy> {
     Ok(Config::parse("policy.toml", &format!("{NOTHING_BUT_A_POLICY}{section}"))?.policy)
 }
 
-/// A line that somebody reads, without the six characters that tell requests apart.
+/// A line that somebody reads, the same in every chat, and without the six characters that tell requests apart.
 #[must_use]
 pub fn said(text: &str) -> String {
     let is_short_id = |word: &str| {
@@ -92,6 +92,7 @@ pub fn said(text: &str) -> String {
         });
         masked.collect::<Vec<_>>().join(" ")
     };
+    let text = ChatKind::of_this_run().as_in_snapshots(text);
     text.lines().map(mask).collect::<Vec<_>>().join("\n")
 }
 

@@ -140,15 +140,6 @@ impl World {
         self.slack().wire.trouble(method, times, Trouble::Answer(axum::http::StatusCode::OK, headers, body));
     }
 
-    /// The next `times` calls of a Slack method that match are throttled.
-    pub fn slack_throttles(&self, method: &str, times: usize, seconds: u32) {
-        let headers =
-            vec![("content-type", "application/json".to_owned()), ("retry-after", seconds.to_string())];
-        let body = json!({"ok": false, "error": "ratelimited"}).to_string();
-        let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-        self.slack().wire.trouble(method, times, Trouble::Answer(status, headers, body));
-    }
-
     /// A claim that gets no pass; `state` is what the page shows instead.
     pub async fn claim_gets(
         &self,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use axum::http::StatusCode;
 use serde_json::json;
+use tapdesk_tests::chat::{Call, Refusal};
 use tapdesk_tests::smtp::MailTrouble;
 use tapdesk_tests::wire::{Gate, Trouble};
 use tapdesk_tests::world::{SECURITY, Setting, World, code_in};
@@ -206,7 +207,7 @@ async fn an_owner_without_any_mailbox_is_reported_to_security_once_mail_works() 
     let world = World::start().await?;
     let (code, pin) = world.ticket_for_jane().await?;
     world.jane.person.without_mail();
-    world.slack_says("chat.postMessage", usize::MAX, "channel_not_found");
+    world.chat.refuses(Call::Say, usize::MAX, Refusal::ClosedDoor);
     world.smtp.trouble(MailTrouble::DropAtOnce);
     world.jane_gets_her_pass(&code, &pin).await?;
     world.advance(Duration::from_secs(30)).await?;

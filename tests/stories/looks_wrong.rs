@@ -230,21 +230,12 @@ async fn only_approvers_of_the_request_may() -> anyhow::Result<()> {
     let (marys, ottos) =
         (world.value_of(&world.mary, LOOKS_WRONG)?, world.value_of(&world.otto, LOOKS_WRONG)?);
     let eve = world.colleague("Eve Else", "eve@contoso.com");
-    let submission = |who: &Colleague, value: &str| {
-        let mut payload = world.press_of(who, "", "");
-        payload["type"] = json!("view_submission");
-        payload["view"] = json!({
-            "callback_id": "doubt", "private_metadata": value,
-            "state": {"values": {"doubt": {"doubt": {"value": "x"}}}},
-        });
-        payload
-    };
     for (who, value) in [(&world.ada, &marys), (&world.jane, &marys), (&eve, &ottos), (&world.otto, &marys)] {
         let told = world.presses_with(who, "looks_wrong", value).await?;
         ensure!(told.contains("not yours to decide"), "{}: {told}", who.account.name);
         ensure!(world.chat.modal(&who.account).is_none(), "{} is asked", who.account.name);
-        let heard = world.brings(&submission(who, value)).await?;
-        ensure!(heard.status == StatusCode::OK && heard.body.is_empty(), "{heard:?}");
+        let reply = world.chat.submit_with(&who.account, "doubt", value, &[("doubt", "x")]).await;
+        ensure!(reply.is_accepted(), "{reply:?}");
         world.settle().await?;
         world.hears(who, "not yours to decide")?;
     }
@@ -271,29 +262,6 @@ async fn a_line_that_comes_twice_or_too_late_freezes_once() -> anyhow::Result<()
     world.settle().await?;
     world.hears(&world.otto, "is over")?;
     ensure!(world.events("request.doubted")? == 1, "frozen twice");
-    world.everybody_reads();
-    world.finish().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_window_that_does_not_open_says_how_else_to_report() -> anyhow::Result<()> {
-    let world = World::start().await?;
-    world.ada_asks_for_jane().await?;
-    world.everybody_reads();
-    let gate = world.slack().wire.hold_request("views.open");
-    let card = world.card(&world.mary, LOOKS_WRONG)?;
-    let reply = world.chat.press(&world.mary.account, &card, LOOKS_WRONG).await?;
-    ensure!(reply.is_accepted(), "the acknowledgement waited for the window");
-    world.slack().wire.arrived("views.open", 1).await;
-    world.hands.turn(Duration::from_secs(4));
-    gate.open();
-    world.settle().await?;
-    insta::assert_snapshot!(world.whispered(&world.mary), @"
-    The window did not open, so nothing was stopped. Press This looks wrong again.
-    If it does not open then either: do not approve, press Deny if you see it, and write to your security team yourself: soc@contoso.com.
-    ");
-    ensure!(world.events("request.doubted")? == 0, "frozen without a line");
-    world.says_it_looks_wrong(&world.mary, LINE).await?;
     world.everybody_reads();
     world.finish().await
 }

@@ -5,7 +5,7 @@
 //!
 //! | bug | of | told by |
 //! |---|---|---|
-//! | 29 a click is authorised by its conversation, not by who clicked | zeroclaw, cadis, hermes-agent | `buttons::seeing_a_button_gives_nobody_the_right_to_press_it`, and below in a shared channel |
+//! | 29 a click is authorised by its conversation, not by who clicked | zeroclaw, cadis, hermes-agent | `buttons::seeing_a_button_gives_nobody_the_right_to_press_it`, and in a shared channel `on_slack::buttons::bug_29_somebody_else_in_a_shared_channel_clicks_in_vain` |
 //! | 30 an empty allow-list lets everybody approve | hermes-agent | `buttons::an_empty_group_of_approvers_means_nobody` |
 //! | 31 a button carries what other requests and cards accept | hermes-agent | `buttons::a_button_is_good_for_one_request_and_one_person` |
 //! | 32 state in memory: the first click after a restart is swallowed; who may not click hears nothing | hermes-agent | `buttons::the_first_press_after_a_restart_counts` |
@@ -13,7 +13,7 @@
 //! | 33 people are authorised by name, claims repeat, card payloads leak into texts | openclaw | `approving::object_ids_tell_people_apart_and_names_do_not`, `claim::of_sixty_four_browsers_one_gets_the_pass`, and below |
 //! | 34 simultaneous Approve clicks decide twice | sso-elevator | `decide_once::decide_once`, `decide_once::thirty_two_clicks_of_one_hand_are_one_approval` |
 //! | 34 buttons vanish where only a group approves | sso-elevator | `buttons::members_of_a_group_see_buttons_that_work` |
-//! | 35 IT owns the chat, approves itself, and nobody can tell | teleport-plugins | `approving::separate_people`, `buttons::an_account_that_later_takes_the_approvers_address_decides_nothing`, `for_auditors` |
+//! | 35 IT owns the chat, approves itself, and nobody can tell | teleport-plugins | `approving::separate_people`, `on_slack::buttons::an_account_that_later_takes_the_approvers_address_decides_nothing`, `for_auditors` |
 //! | a link service that fails opens the way to the raw pass | CIPP | `contacts::a_code_that_no_route_takes_ends_the_request`, `contacts::a_pin_that_no_route_takes_ends_the_request`, `fail_closed::fail_closed` |
 //! | the text `'false'` counts as true | CIPP | below |
 //! | "granted" is said before it is done, and the error is dropped | sso-elevator, tailscale | below; `graph_trouble::a_create_that_is_forbidden_is_told_to_ada_and_the_permission_is_named` |
@@ -27,33 +27,8 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use insta::assert_snapshot;
-use serde_json::json;
-use tapdesk::config::Config;
 use tapdesk_tests::scene::{policy_of, rulebook};
 use tapdesk_tests::world::World;
-
-/// Bug 29: in a channel that both are in, the card's channel vouched for whoever clicked.
-#[tokio::test(flavor = "multi_thread")]
-async fn bug_29_somebody_else_in_a_shared_channel_clicks_in_vain() -> anyhow::Result<()> {
-    let world = World::start().await?;
-    world.ada_asks_for_jane().await?;
-    let eve = world.colleague("Eve Else", "eve.else@contoso.com");
-    world.slack().channel("C0OPS", "ops", &[world.mary.account.in_slack(), eve.account.in_slack()], true);
-    let marys = world.value_of(&world.mary, "Approve")?;
-    let mut press = world.press_of(&eve, "approve", &marys);
-    press["channel"] = json!({"id": "C0OPS", "name": "ops"});
-    press["container"] = json!({"type": "message", "channel_id": "C0OPS", "message_ts": "1764000000.000100"});
-    // What a client could write beside the verified sender is no sender.
-    press["message"] = json!({"user": world.mary.account.id, "text": "Approve?"});
-    let heard = world.brings(&press).await?;
-    ensure!(heard.status.is_success(), "{heard:?}");
-    world.settle().await?;
-    ensure!(world.events("approval.given")? == 0, "the channel vouched for Eve");
-    ensure!(world.slack().channel_messages("C0OPS").is_empty(), "the channel was told something");
-    world.presses(&world.mary, "Deny").await?;
-    world.everybody_reads();
-    world.finish_unread().await
-}
 
 /// Bug 33: what a button carries was printed into the text that notifications and screen readers show.
 #[tokio::test(flavor = "multi_thread")]
@@ -96,14 +71,7 @@ async fn bug_cipp_the_text_false_is_no_boolean() -> anyhow::Result<()> {
     match = "true": policy.toml:27:9: policy.rule[0].match: invalid type: string "true", expected a boolean
     one_time = "": policy.toml:27:12: policy.rule[0].one_time: invalid type: string "", expected a boolean
     "#);
-    let world = World::without_tapdesk(tapdesk_tests::world::Setting::default()).await?;
-    for (good, bad) in
-        [("trust_email = true", "trust_email = \"false\""), ("trust_email = true", "trust_email = 1")]
-    {
-        let text = world.config_text().replace(good, bad);
-        ensure!(text.contains(bad) && Config::parse("tapdesk.toml", &text).is_err(), "{bad} was taken");
-    }
-    world.finish().await
+    Ok(())
 }
 
 /// sso-elevator and tailscale: people read "granted" while the grant was still being tried.

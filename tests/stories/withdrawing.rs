@@ -52,7 +52,7 @@ async fn once_the_claim_began_the_button_is_gone_and_a_late_press_hears_what_to_
     let (claiming, held) = world.claim_held_before_the_create(&world.browser(), &ticket).await;
     world.works_meanwhile().await?;
     world.has_no_button(&world.mary)?;
-    world.brings(&world.press_of(&world.mary, "withdraw", &marys)).await?;
+    world.chat.press_with(&world.mary.account, "withdraw", &marys).await;
     let is_told = || world.newest(&world.mary).is_ok_and(|text| text.starts_with("Too late"));
     ensure!(world.chat.wire().brings(Duration::from_secs(20), is_told).await, "nobody answers her");
     assert_snapshot!(world.newest(&world.mary)?, @"Too late: the pass is being opened, or was. The command's revoke takes it back and ends their sessions.");

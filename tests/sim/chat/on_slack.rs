@@ -60,6 +60,7 @@ response_hosts = ["{}"]
             // A response URL: what it answers was typed or pressed.
             Call::Whisper => "/actions/",
             Call::LookUp => "users.info",
+            Call::Find => "users.lookupByEmail",
         }
     }
 
@@ -153,6 +154,10 @@ response_hosts = ["{}"]
 
     async fn submit_view(&self, who: &Account, values: &[(&str, &str)]) -> anyhow::Result<Reply> {
         self.submit_view(who.in_slack(), values).await
+    }
+
+    async fn submit_with(&self, who: &Account, form: &str, value: &str, values: &[(&str, &str)]) -> Reply {
+        self.submit_with(who.in_slack(), form, value, values).await
     }
 
     async fn close_view(&self, who: &Account) -> anyhow::Result<Option<Reply>> {

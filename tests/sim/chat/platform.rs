@@ -94,6 +94,9 @@ pub trait Platform: Send + Sync {
     /// untouched. Refuses what the chat's own client would not submit.
     async fn submit_view(&self, who: &Account, values: &[(&str, &str)]) -> anyhow::Result<Reply>;
 
+    /// Submits a form that nobody was shown: `form` is its name, `value` the request that it carries.
+    async fn submit_with(&self, who: &Account, form: &str, value: &str, values: &[(&str, &str)]) -> Reply;
+
     /// Closes the window in front of this person; `None` if the program did not ask to be told.
     async fn close_view(&self, who: &Account) -> anyhow::Result<Option<Reply>>;
 

@@ -84,6 +84,24 @@ impl Slack {
         self.send_payload(&self.pressed_with(user, choice, value)).await
     }
 
+    /// Submits a modal that nobody was shown, with the inputs that it would have had.
+    pub async fn submit_with(
+        &self,
+        user: &Person,
+        callback: &str,
+        metadata: &str,
+        values: &[(&str, &str)],
+    ) -> Reply {
+        let filled: Map<String, Value> =
+            values.iter().map(|(id, text)| ((*id).to_owned(), json!({*id: {"value": text}}))).collect();
+        let mut payload = self.pressed_with(user, "", "");
+        payload["type"] = json!("view_submission");
+        payload["view"] = json!({
+            "callback_id": callback, "private_metadata": metadata, "state": {"values": filled},
+        });
+        self.send_payload(&payload).await
+    }
+
     /// Presses a button inside the modal in front of this person.
     pub async fn press_in_view(&self, user: &Person, button: &str) -> anyhow::Result<Reply> {
         let now = (self.inner.now)();

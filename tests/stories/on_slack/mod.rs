@@ -1,0 +1,10 @@
+//! The stories that only Slack can tell: signatures, retries and response addresses, triggers, scopes, its own error codes
+//! and its own ways to write a name. `tests/run` leaves them out where another chat is told of.
+
+mod asking;
+mod buttons;
+mod forged;
+mod home;
+mod trouble;
+mod two_accounts;
+mod webhooks;
