@@ -1,11 +1,13 @@
 //! Which chat is a story told in, and how does it name what a story watches or spoils?
 //!
 //! What people do and see in a chat is [`Platform`], in their words; a simulator speaks it in a file of its own here.
-//! Whatever is true of one platform's protocol alone is asked of its simulator, through [`World::slack`].
+//! Whatever is true of one platform's protocol alone is asked of its simulator, through [`World::slack`] and [`World::teams`].
 //!
 //! [`World::slack`]: crate::world::World::slack
+//! [`World::teams`]: crate::world::World::teams
 
 mod on_slack;
+mod on_teams;
 mod platform;
 mod shapes;
 
@@ -16,6 +18,7 @@ pub use shapes::{Account, Button, Delivery, Message, Profile, Reply, View};
 
 use crate::Now;
 use crate::slack::{Slack, Workspace};
+use crate::teams::{App, Teams};
 use crate::wire::{Gate, Trouble};
 
 /// The chat that a world has.
@@ -23,6 +26,8 @@ use crate::wire::{Gate, Trouble};
 pub enum Chat {
     /// A workspace of Slack.
     Slack(Slack),
+    /// A tenant's Microsoft Teams.
+    Teams(Teams),
 }
 
 /// Which chat a world has.
@@ -30,6 +35,8 @@ pub enum Chat {
 pub enum ChatKind {
     /// Slack.
     Slack,
+    /// Microsoft Teams.
+    Teams,
 }
 
 /// What tapdesk asks of a chat, as far as stories watch, hold or spoil it.
@@ -67,7 +74,8 @@ impl ChatKind {
     pub fn of_this_run() -> Self {
         match std::env::var("TAPDESK_TEST_CHAT").as_deref() {
             Err(_) | Ok("slack") => Self::Slack,
-            Ok(other) => panic!("TAPDESK_TEST_CHAT is slack, not {other:?}"),
+            Ok("teams") => Self::Teams,
+            Ok(other) => panic!("TAPDESK_TEST_CHAT is slack or teams, not {other:?}"),
         }
     }
 
@@ -76,6 +84,7 @@ impl ChatKind {
     pub fn as_in_snapshots(self, text: &str) -> String {
         match self {
             Self::Slack => text.to_owned(),
+            Self::Teams => with_slashes(text),
         }
     }
 }
@@ -85,6 +94,7 @@ impl Chat {
     pub async fn start(kind: ChatKind, now: Now) -> anyhow::Result<Self> {
         Ok(match kind {
             ChatKind::Slack => Self::Slack(Slack::start(now, Workspace::default()).await?),
+            ChatKind::Teams => Self::Teams(Teams::start(now, App::default()).await?),
         })
     }
 
@@ -132,6 +142,16 @@ impl Deref for Chat {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Slack(slack) => slack,
+            Self::Teams(teams) => teams,
         }
     }
+}
+
+/// A text that names commands as they are written in Teams, with the slash that they have in Slack.
+fn with_slashes(text: &str) -> String {
+    let line = |line: &str| {
+        let words = line.split(' ').map(|word| if word == "tap" { "/tap" } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -272,18 +272,19 @@ impl Registration {
     }
 }
 
-struct Refusal {
+/// An error of the token endpoint.
+pub(crate) struct Refusal {
     code: u32,
     error: &'static str,
     text: String,
 }
 
 impl Refusal {
-    fn new(code: u32, error: &'static str, text: &str) -> Self {
+    pub(crate) fn new(code: u32, error: &'static str, text: &str) -> Self {
         Self { code, error, text: text.to_owned() }
     }
 
-    fn answer(&self, now: Timestamp) -> Response {
+    pub(crate) fn answer(&self, now: Timestamp) -> Response {
         let (trace, correlation) = (chance::id("trace"), chance::id("correlation"));
         let time = now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let Self { code, error, text } = self;
@@ -318,7 +319,8 @@ async fn token(
     }
 }
 
-fn required<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Refusal> {
+/// A field of the form, or the refusal that says that it is missing.
+pub(crate) fn required<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Refusal> {
     form.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
         let text = format!("The request body must contain the following parameter: '{name}'.");
         Refusal::new(900_144, "invalid_request", &text)
@@ -338,7 +340,7 @@ fn resource_of(scope: &str) -> Result<String, Refusal> {
 }
 
 /// A token that looks signed; nobody but the issuer's own record can tell.
-fn jwt(payload: &Value) -> String {
+pub(crate) fn jwt(payload: &Value) -> String {
     let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "simulated" });
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     format!(

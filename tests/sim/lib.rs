@@ -27,6 +27,7 @@ pub mod scene;
 pub mod slack;
 pub mod smtp;
 pub mod tales;
+pub mod teams;
 pub mod trouble;
 pub mod twilio;
 pub mod visit;

@@ -31,6 +31,7 @@ use crate::people::{Company, Group, Person};
 use crate::redis::{self, Redis};
 use crate::slack::Slack;
 use crate::smtp::Smtp;
+use crate::teams::Teams;
 use crate::twilio::Twilio;
 use running::Tapdesk;
 
@@ -219,6 +220,19 @@ impl World {
     pub fn slack(&self) -> &Slack {
         match &self.chat {
             Chat::Slack(slack) => slack,
+            Chat::Teams(_) => panic!("this story is told in Slack alone"),
+        }
+    }
+
+    /// Teams, for stories that are about its own protocol.
+    ///
+    /// # Panics
+    /// When the story is told in another chat.
+    #[must_use]
+    pub fn teams(&self) -> &Teams {
+        match &self.chat {
+            Chat::Teams(teams) => teams,
+            Chat::Slack(_) => panic!("this story is told in Teams alone"),
         }
     }
 

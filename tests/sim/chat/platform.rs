@@ -37,6 +37,9 @@ pub trait Platform: Send + Sync {
     /// The same chat, whose requests reach one replica of several.
     fn by_way_of(&self, replica: Url) -> Chat;
 
+    /// Tells the program of everybody who has got the app since it was last told, in a chat that tells.
+    async fn everybody_arrives(&self) {}
+
     /// How long the chat waits for an acknowledgement; stories shorten it.
     fn set_deadline(&self, deadline: Duration);
 

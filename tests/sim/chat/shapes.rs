@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tapdesk_core::ids::ChatUser;
 
-use crate::slack;
+use crate::{slack, teams};
 
 /// Somebody's account in the chat.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Account {
 pub enum Profile {
     /// In Slack.
     Slack(slack::Person),
+    /// In Teams.
+    Teams(teams::Person),
 }
 
 /// A message as one person sees it.
@@ -29,6 +31,8 @@ pub enum Profile {
 pub enum Message {
     /// In Slack.
     Slack(slack::Message),
+    /// In Teams.
+    Teams(teams::Message),
 }
 
 /// A window in front of somebody, or the app's home page.
@@ -36,6 +40,8 @@ pub enum Message {
 pub enum View {
     /// In Slack.
     Slack(slack::View),
+    /// In Teams.
+    Teams(teams::View),
 }
 
 /// A button of a message.
@@ -79,6 +85,8 @@ impl Account {
     pub fn mention(&self) -> String {
         match &self.profile {
             Profile::Slack(person) => person.mention(),
+            // Nobody can be mentioned in the private chat: people write the sign-in name.
+            Profile::Teams(person) => person.upn.clone(),
         }
     }
 
@@ -89,14 +97,33 @@ impl Account {
             Profile::Slack(person) => {
                 ChatUser { chat: "slack".into(), workspace: person.team_id.clone(), id: person.id.clone() }
             }
+            Profile::Teams(person) => {
+                ChatUser { chat: "teams".into(), workspace: person.tenant_id.clone(), id: self.id.clone() }
+            }
         }
     }
 
     /// The same as the simulator of Slack knows it.
+    ///
+    /// # Panics
+    /// When it is in another chat.
     #[must_use]
     pub fn in_slack(&self) -> &slack::Person {
         match &self.profile {
             Profile::Slack(person) => person,
+            Profile::Teams(_) => panic!("{} is not in Slack", self.name),
+        }
+    }
+
+    /// The same as the simulator of Teams knows it.
+    ///
+    /// # Panics
+    /// When it is in another chat.
+    #[must_use]
+    pub fn in_teams(&self) -> &teams::Person {
+        match &self.profile {
+            Profile::Teams(person) => person,
+            Profile::Slack(_) => panic!("{} is not in Teams", self.name),
         }
     }
 }
@@ -107,12 +134,21 @@ impl From<slack::Person> for Account {
     }
 }
 
+impl From<teams::Person> for Account {
+    fn from(person: teams::Person) -> Self {
+        // Forms carry the object id of whoever is picked.
+        let id = person.object_id.clone().unwrap_or_else(|| person.id.clone());
+        Self { id, name: person.name.clone(), profile: Profile::Teams(person) }
+    }
+}
+
 impl Message {
     /// The message as plain text: mentions by name, links as `label (url)`, buttons as `[Approve]`.
     #[must_use]
     pub fn visible_text(&self) -> String {
         match self {
             Self::Slack(message) => message.visible_text(),
+            Self::Teams(message) => message.visible_text(),
         }
     }
 
@@ -121,6 +157,15 @@ impl Message {
     pub fn buttons(&self) -> Vec<Button> {
         match self {
             Self::Slack(message) => message.buttons(),
+            Self::Teams(message) => {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let button = |one: &Value| Button {
+                    label: text(&one["title"]),
+                    value: text(&one["data"]["value"]),
+                    stands_out: !matches!(one["style"].as_str(), None | Some("default")),
+                };
+                message.buttons().iter().map(button).collect()
+            }
         }
     }
 
@@ -132,14 +177,37 @@ impl Message {
                 let earlier = message.history.iter().filter_map(|version| version["text"].as_str());
                 earlier.chain([message.text.as_str()]).map(str::to_owned).collect()
             }
+            Self::Teams(message) => {
+                let earlier =
+                    message.history.iter().flat_map(|version| [&version["text"], &version["summary"]]);
+                let earlier = earlier.filter_map(Value::as_str);
+                let now = [message.text.as_str(), message.summary.as_str()];
+                earlier.chain(now).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+            }
         }
     }
 
     /// The same as the simulator of Slack knows it.
+    ///
+    /// # Panics
+    /// When it is in another chat.
     #[must_use]
     pub fn in_slack(&self) -> &slack::Message {
         match self {
             Self::Slack(message) => message,
+            Self::Teams(message) => panic!("not in Slack: {}", message.visible_text()),
+        }
+    }
+
+    /// The same as the simulator of Teams knows it.
+    ///
+    /// # Panics
+    /// When it is in another chat.
+    #[must_use]
+    pub fn in_teams(&self) -> &teams::Message {
+        match self {
+            Self::Teams(message) => message,
+            Self::Slack(message) => panic!("not in Teams: {}", message.visible_text()),
         }
     }
 }
@@ -150,6 +218,7 @@ impl View {
     pub fn visible_text(&self) -> String {
         match self {
             Self::Slack(view) => view.visible_text(),
+            Self::Teams(view) => view.visible_text(),
         }
     }
 }

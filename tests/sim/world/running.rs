@@ -65,6 +65,7 @@ impl World {
         };
         self.running = Some(running);
         self.chat.attach(self.base());
+        self.chat.everybody_arrives().await;
         Ok(())
     }
 
@@ -109,6 +110,7 @@ impl World {
 
     /// Lets everybody work until nothing is due.
     pub async fn settle(&self) -> anyhow::Result<()> {
+        self.chat.everybody_arrives().await;
         match &self.running {
             Some(Tapdesk::Here(running)) => settle(running).await,
             Some(Tapdesk::Apart(mortal)) => mortal.settle(self.hands.now()).await,
