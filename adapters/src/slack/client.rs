@@ -22,7 +22,8 @@ use tapdesk_core::ports::{Abilities, Account, Chat, Home, NotVouched, PortError,
 use tapdesk_core::request::MessageRef;
 
 use super::parse::Ours;
-use super::{NAME, Slack, acknowledge, form, render};
+use super::render::{self, form};
+use super::{NAME, Slack, acknowledge};
 use crate::http;
 
 /// Errors that pass by themselves; every other error stays until somebody mends something.

@@ -5,11 +5,8 @@
 //! address, which counts only where the configuration says that the workspace enforces single sign-on.
 
 mod client;
-mod event;
-mod form;
 mod parse;
 mod render;
-mod spelling;
 mod verify;
 
 use std::fmt;
@@ -26,8 +23,8 @@ use crate::secret::Secret;
 use client::Conversations;
 use parse::Ours;
 
-pub use form::mend;
 pub use parse::{NotOurs, Parsed, Surface};
+pub use render::form::mend;
 pub use verify::NotVerified;
 
 /// The name of this chat in every `ChatUser` and `MessageRef`.

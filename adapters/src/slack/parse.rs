@@ -3,6 +3,9 @@
 //! Slack sends commands as a form and button presses as JSON inside a form. Unknown fields are ignored and any
 //! field may be missing or null: organisation-wide installs leave out what others have.
 
+mod event;
+pub(super) mod spelling;
+
 use std::collections::HashMap;
 
 use serde::Deserialize;
@@ -15,9 +18,9 @@ use tapdesk_core::ports::Reply;
 use tapdesk_core::ticket::sha256_hex;
 use url::{Url, form_urlencoded};
 
-use super::render::NUMBER_SIGN;
-use super::spelling::Spelling;
-use super::{NAME, event, form, is_safe};
+use self::spelling::Spelling;
+use super::render::{NUMBER_SIGN, form};
+use super::{NAME, is_safe};
 
 /// Hosts that Slack gives out response addresses on; the second is for government workspaces.
 const RESPONSE_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
@@ -117,7 +120,7 @@ pub(super) fn parse(surface: Surface, body: &[u8], ours: &Ours) -> Parsed {
     if body.trim_ascii_start().starts_with(b"{") {
         return handshake(body);
     }
-    let Some(form) = form(body) else { return Parsed::Malformed };
+    let Some(form) = fields(body) else { return Parsed::Malformed };
     if form.get("ssl_check").is_some_and(|flag| flag == "1") {
         return Parsed::SslCheck;
     }
@@ -155,7 +158,7 @@ fn handshake(body: &[u8]) -> Parsed {
 }
 
 /// The fields of a form. Two of one name are malformed, since readers disagree on which of them counts.
-fn form(body: &[u8]) -> Option<HashMap<String, String>> {
+fn fields(body: &[u8]) -> Option<HashMap<String, String>> {
     std::str::from_utf8(body).ok()?;
     let mut fields = HashMap::new();
     for (name, value) in form_urlencoded::parse(body) {

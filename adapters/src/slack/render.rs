@@ -4,6 +4,8 @@
 //! typed. Texts that are too long for Slack are cut and end in `…`, never refused.
 //! Limits: docs.slack.dev, Block Kit reference, January 2026.
 
+pub(super) mod form;
+
 use serde_json::{Value, json};
 use tapdesk_core::card::{Button, Card, Look, PinCard};
 

@@ -6,9 +6,9 @@
 use serde_json::{Value, json};
 use tapdesk_core::form::{Entry, Field, FieldName, Filled, Form, Input, Pick, Purpose};
 
-use super::parse::account;
-use super::render::{VIEW_CAPTION, plain, section};
-use super::spelling::is_account;
+use super::super::parse::account;
+use super::super::parse::spelling::is_account;
+use super::{VIEW_CAPTION, plain, section};
 
 /// Characters of a label and of a hint.
 const LABEL: usize = 2000;
@@ -20,7 +20,7 @@ const MOST_OPTIONS: usize = 100;
 const LONGEST_TEXT: usize = 3000;
 
 /// The modal that shows the form.
-pub(super) fn view(form: &Form) -> Value {
+pub(in super::super) fn view(form: &Form) -> Value {
     let mut blocks: Vec<Value> = form.text.iter().map(|text| section(text)).collect();
     blocks.extend(form.fields.iter().map(block));
     json!({
@@ -44,7 +44,12 @@ pub fn mend(errors: &[(FieldName, String)]) -> Value {
 }
 
 /// What a submitted view holds, if it is a form of ours. Fields that nobody touched are `null` and left out.
-pub(super) fn filled(callback: &str, metadata: &str, values: &Value, workspace: &str) -> Option<Filled> {
+pub(in super::super) fn filled(
+    callback: &str,
+    metadata: &str,
+    values: &Value,
+    workspace: &str,
+) -> Option<Filled> {
     let purpose = Purpose::named(callback)?;
     let entry = |name: FieldName| {
         let element = &values[name.name()][name.name()];

@@ -3,7 +3,7 @@
 use tapdesk_core::command;
 use tapdesk_core::people::Naming;
 
-use super::parse::account;
+use super::account;
 
 /// The spelling of one workspace, whose accounts a mention names.
 pub(super) struct Spelling<'a> {
@@ -48,7 +48,7 @@ fn name_ends(text: &str) -> usize {
 }
 
 /// `U…`, or `W…` for accounts of an organisation.
-pub(super) fn is_account(id: &str) -> bool {
+pub(in super::super) fn is_account(id: &str) -> bool {
     id.starts_with(['U', 'W']) && id.len() > 1 && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 

@@ -9,8 +9,8 @@ use tapdesk_core::inbound::{Inbound, Wish};
 use tapdesk_core::ports::Reply;
 use tapdesk_core::ticket::sha256_hex;
 
-use super::NAME;
-use super::parse::{Origin, Ours, Parsed, account, some};
+use super::super::NAME;
+use super::{Origin, Ours, Parsed, account, some};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -78,7 +78,7 @@ fn callback(said: &Envelope, ours: &Ours) -> Result<Inbound, Parsed> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::NotOurs;
+    use super::super::NotOurs;
     use super::*;
     use serde_json::{Value, json};
 
