@@ -7,3 +7,4 @@ pub mod ledgers;
 pub mod secret;
 pub mod slack;
 pub mod stores;
+pub mod teams;

@@ -14,6 +14,7 @@ mod facts;
 mod home;
 mod inquiry;
 mod intake;
+mod look;
 mod notify;
 mod receipt;
 mod suspicion;

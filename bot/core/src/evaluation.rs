@@ -48,6 +48,15 @@ impl Mode {
             Self::Evaluate => marked(&card),
         }
     }
+
+    /// The form as this mode opens it.
+    #[must_use]
+    pub(crate) fn marked_form(self, form: Form) -> Form {
+        match self {
+            Self::Enforce => form,
+            Self::Evaluate => marked_form(&form),
+        }
+    }
 }
 
 /// A port whose messages are marked, or whose lines say that they are of an evaluation.
@@ -202,8 +211,7 @@ impl Chat for Evaluating<dyn Chat> {
     }
 
     async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
-        let text = std::iter::once(words::EVALUATION.to_owned()).chain(form.text.iter().cloned()).collect();
-        self.0.open_form(reply, &Form { text, ..form.clone() }).await
+        self.0.open_form(reply, &marked_form(form)).await
     }
 
     async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError> {
@@ -244,6 +252,11 @@ impl Ledger for Evaluating<dyn Ledger> {
     fn head(&self) -> Head {
         self.0.head()
     }
+}
+
+fn marked_form(form: &Form) -> Form {
+    let text = std::iter::once(words::EVALUATION.to_owned()).chain(form.text.iter().cloned()).collect();
+    Form { text, ..form.clone() }
 }
 
 /// The mark stands first, where a notification shows it.

@@ -18,6 +18,7 @@ mod delegating;
 mod form;
 mod message;
 mod news;
+mod place;
 mod reason;
 mod status;
 mod suspicion;
@@ -35,6 +36,7 @@ pub use self::delegating::{
 pub use self::form::{ask_form, complaint, form_not_opened, home};
 pub use self::message::{code_message, manager_notice, owner_notice, owner_unreachable, pin, pin_message};
 pub use self::news::{news, security_mail, since_then};
+pub use self::place::{answered_privately, card_of_somebody_else, no_private_chat, only_asking_here};
 pub use self::reason::reason;
 pub use self::status::{looking, not_for_you, not_looked_up, nothing_to_see, own_status, pending, status_of};
 pub use self::suspicion::{doubted, methods_registered, mismatched, nothing_asked, what_looks_wrong};

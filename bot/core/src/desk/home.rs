@@ -10,14 +10,16 @@ use crate::ports::{Home, PortError};
 use crate::words;
 
 impl Desk {
-    /// Shows what is open for the owner of a page, who sees its version `seen` now.
-    pub async fn show_home(&self, owner: &ChatUser, seen: Option<String>) {
-        if let Err(error) = self.draw_home(owner, seen.as_deref()).await {
+    /// Shows what is open for the owner of a page, who sees its version `seen` now, and whether that worked.
+    pub async fn show_home(&self, owner: &ChatUser, seen: Option<String>) -> bool {
+        let drawn = self.draw_home(owner, seen.as_deref()).await;
+        if let Err(error) = &drawn {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "somebody's page in the chat could not be drawn"
             );
         }
+        drawn.is_ok()
     }
 
     async fn draw_home(&self, owner: &ChatUser, seen: Option<&str>) -> Result<(), PortError> {

@@ -59,31 +59,31 @@ impl Desk {
         }
     }
 
-    /// Tells the sender something privately; what cannot be told is logged and forgotten.
-    pub async fn whisper(&self, reply: &Reply, card: &Card) {
+    /// Tells the sender something privately, and whether that worked; what cannot be told is logged and forgotten.
+    pub async fn whisper(&self, reply: &Reply, card: &Card) -> bool {
         let told = match self.chat(&reply.to.chat) {
             Ok(chat) => chat.whisper(reply, card).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = told {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a private answer could not be given");
+        if let Err(error) = &told {
+            tracing::warn!(error = error as &dyn std::error::Error, "a private answer could not be given");
         }
+        told.is_ok()
     }
 
-    /// Opens a form; of one that does not open, its person is told.
-    pub async fn open_form(&self, reply: &Reply, form: &Form) {
+    /// Opens a form, and whether its person saw it or was told that it did not open.
+    pub async fn open_form(&self, reply: &Reply, form: &Form) -> bool {
         let opened = match self.chat(&reply.to.chat) {
             Ok(chat) => chat.open_form(reply, form).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = opened {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a form could not be opened");
-            let card = match form.purpose {
-                Purpose::Ask => words::form_not_opened(self.command(&reply.to)),
-                Purpose::Doubt => words::nothing_asked(&self.settings.security),
-            };
-            self.whisper(reply, &card).await;
-        }
+        let Err(error) = opened else { return true };
+        tracing::warn!(error = &error as &dyn std::error::Error, "a form could not be opened");
+        let card = match form.purpose {
+            Purpose::Ask => words::form_not_opened(self.command(&reply.to)),
+            Purpose::Doubt => words::nothing_asked(&self.settings.security),
+        };
+        self.whisper(reply, &card).await
     }
 
     async fn fill(
