@@ -16,6 +16,7 @@ use tapdesk_adapters::ledgers::file::{self, FileLedger};
 use tapdesk_adapters::slack::{Slack, SlackConfig};
 use tapdesk_adapters::stores::embedded::Embedded;
 use tapdesk_adapters::stores::redis::{Durability, Redis, RedisConfig};
+use tapdesk_adapters::teams::{Teams, TeamsConfig};
 use tapdesk_core::desk::{Desk, Ports, Settings};
 use tapdesk_core::evaluation::{Evaluating, Mode, UnchangedDirectory};
 use tapdesk_core::ids::WorkerId;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// Slack, where it is configured: its webhooks and, among `chats`, its verbs.
     pub slack: Option<Arc<Slack>>,
+    /// Teams, where it is configured: its webhooks and, among `chats`, its verbs.
+    pub teams: Option<Arc<Teams>>,
     /// Every chat that is configured.
     pub chats: Vec<Arc<dyn Chat>>,
     /// At most one per route.
@@ -121,10 +124,17 @@ impl Parts {
             Some(redis) => Arc::<Redis>::clone(redis),
             None => Arc::new(embedded(&config.store)?),
         };
+        let section = config.teams.as_ref();
+        let teams =
+            section.map(|section| teams(section, config, &http, &clock, &entropy, &store)).transpose()?;
+        let mut chats: Vec<Arc<dyn Chat>> = Vec::new();
+        chats.extend(slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>));
+        chats.extend(teams.iter().map(|teams| Arc::clone(teams) as Arc<dyn Chat>));
         Ok(Self {
             directory: Arc::new(graph(config, &http, &clock, &entropy)?),
-            chats: slack.iter().map(|slack| Arc::clone(slack) as Arc<dyn Chat>).collect(),
+            chats,
             slack,
+            teams,
             couriers: couriers(config, &http, &clock, &entropy)?,
             status_reports: status_reports(config)?,
             store,
@@ -185,6 +195,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
     let site = Arc::new(Site {
         desk: Arc::clone(&desk),
         slack: parts.slack.clone(),
+        teams: parts.teams.clone(),
         status_reports: parts.status_reports.clone(),
         clock: Arc::clone(&parts.clock),
         tracker: tracker.clone(),
@@ -365,6 +376,36 @@ fn slack(
         command: section.command.clone(),
     };
     Ok(Arc::new(Slack::new(config, http.clone(), Arc::clone(clock)).context("[slack]")?))
+}
+
+fn teams(
+    section: &config::Teams,
+    config: &Config,
+    http: &reqwest::Client,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<Arc<Teams>> {
+    let app_secret =
+        config::secret("teams.app_secret", section.app_secret.as_ref(), section.app_secret_file.as_ref())?;
+    let mut outgoing_secrets = section.outgoing_secrets.clone();
+    for path in &section.outgoing_secret_files {
+        outgoing_secrets.push(config::secret("teams.outgoing_secret", None, Some(path))?);
+    }
+    let config = TeamsConfig {
+        tenant: config.graph.tenant_id.parse().context("graph.tenant_id")?,
+        app_id: section.app_id.clone(),
+        app_secret,
+        command: section.command.clone(),
+        openid_url: section.openid_url.clone(),
+        issuer: section.issuer.clone(),
+        authority: section.authority.clone().unwrap_or_else(|| config.graph.authority.clone()),
+        token_scope: section.token_scope.clone(),
+        service_hosts: section.service_hosts.clone(),
+        outgoing_secrets,
+    };
+    let (http, clock, entropy) = (http.clone(), Arc::clone(clock), Arc::clone(entropy));
+    Ok(Arc::new(Teams::new(config, http, clock, entropy, Arc::clone(store)).context("[teams]")?))
 }
 
 fn couriers(

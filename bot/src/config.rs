@@ -13,6 +13,7 @@ mod place;
 mod secret;
 mod slack;
 mod store;
+mod teams;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub use limits::{Outbound, Worker};
 pub use secret::{pepper, secret};
 pub use slack::Slack;
 pub use store::{Durability, Ledger, Store, StoreKind};
+pub use teams::Teams;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -70,6 +72,8 @@ pub struct Config {
     pub graph: Graph,
     /// Slack.
     pub slack: Option<Slack>,
+    /// Microsoft Teams.
+    pub teams: Option<Teams>,
     /// How messages reach people outside the chat.
     #[serde(default)]
     pub courier: Couriers,

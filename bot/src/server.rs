@@ -24,6 +24,7 @@ use base64::prelude::BASE64_STANDARD;
 use metrics::{counter, gauge};
 use tapdesk_adapters::couriers::StatusReports;
 use tapdesk_adapters::slack::Slack;
+use tapdesk_adapters::teams::Teams;
 use tapdesk_core::desk::Desk;
 use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ports::{Clock, Ledger};
@@ -46,6 +47,8 @@ pub struct Site {
     pub desk: Arc<Desk>,
     /// Slack, where it is configured.
     pub slack: Option<Arc<Slack>>,
+    /// Teams, where it is configured.
+    pub teams: Option<Arc<Teams>>,
     /// What reads Twilio's reports, where its auth token is configured.
     pub status_reports: Option<Arc<StatusReports>>,
     /// Time.
@@ -62,6 +65,10 @@ pub struct Site {
     pub body_within: Duration,
 }
 
+/// Where the Bot Connector brings what people do in Teams.
+pub const TEAMS_MESSAGES: &str = "/teams/messages";
+/// Where a team's outgoing webhook brings what somebody wrote to it.
+pub const TEAMS_OUTGOING: &str = "/teams/outgoing";
 /// Where Twilio reports how far a text message came.
 pub const TWILIO_STATUS: &str = "/twilio/status";
 
@@ -107,10 +114,12 @@ pub fn routes() -> Vec<Route> {
         page(Method::POST, "/c/report", 4 << 10, || post(claim::report)),
         Route { page: &page::ASK, ..page(Method::GET, "/ask", 0, || get(ask::page)) },
         Route { page: &page::ASK, ..page(Method::POST, "/ask", 4 << 10, || post(ask::ask)) },
-        hook("/slack/commands", 64 << 10, || post(webhooks::slack_command)),
-        hook(TWILIO_STATUS, 16 << 10, || post(webhooks::twilio_status)),
-        hook("/slack/interactions", 256 << 10, || post(webhooks::slack_interaction)),
-        hook("/slack/events", 256 << 10, || post(webhooks::slack_event)),
+        hook("/slack/commands", 64 << 10, || post(webhooks::slack::command)),
+        hook(TWILIO_STATUS, 16 << 10, || post(webhooks::twilio::status)),
+        hook("/slack/interactions", 256 << 10, || post(webhooks::slack::interaction)),
+        hook("/slack/events", 256 << 10, || post(webhooks::slack::event)),
+        hook(TEAMS_MESSAGES, 256 << 10, || post(webhooks::teams::message)),
+        hook(TEAMS_OUTGOING, 64 << 10, || post(webhooks::teams::outgoing)),
     ]
 }
 

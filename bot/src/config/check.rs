@@ -47,7 +47,7 @@ impl Config {
         if self.courier.email.is_none() {
             fault("courier.email", "security and account owners are told by mail: configure a mail server");
         }
-        if self.slack.is_none() {
+        if self.slack.is_none() && self.teams.is_none() {
             fault("slack", "no chat is configured: nobody could ask or approve");
         }
         if self.outbound.total > Duration::from_secs(20) || self.outbound.connect > self.outbound.total {
@@ -71,6 +71,11 @@ impl Config {
             if used.clone().any(|route| *route == Route::Sms) && self.courier.sms.is_none() {
                 fault(&key, "uses sms, and [courier.sms] is missing");
             }
+        }
+        if let Some(teams) = &self.teams
+            && teams.outgoing_secrets.len() + teams.outgoing_secret_files.len() > 2
+        {
+            fault("teams.outgoing_secrets", "two at most, while one is replaced");
         }
         let store = &self.store;
         match store.kind {
@@ -142,6 +147,9 @@ impl Config {
                 slack.signing_secret_file.as_ref(),
             ));
             secrets.push(("slack.bot_token", slack.bot_token.as_ref(), slack.bot_token_file.as_ref()));
+        }
+        if let Some(teams) = &self.teams {
+            secrets.push(("teams.app_secret", teams.app_secret.as_ref(), teams.app_secret_file.as_ref()));
         }
         if let Some(sms) = &self.courier.sms {
             secrets.push(("courier.sms.password", sms.password.as_ref(), sms.password_file.as_ref()));
