@@ -36,7 +36,7 @@ pub struct Row {
     pub mode: String,
     /// When it was accepted.
     pub received_at: Timestamp,
-    /// The chat it came from, or the page.
+    /// The chat or the source (`hook:…`) it came from, or the page.
     pub asked_at: String,
     /// The chat account that asked, as workspace and id.
     pub account: Option<String>,
@@ -107,6 +107,8 @@ pub enum Decided {
     Mismatched,
     /// It looked wrong to an approver.
     Doubted,
+    /// They did not give the approval that a source had stated.
+    Disowned,
     /// It was cancelled, withdrawn or revoked.
     Stopped,
 }
@@ -176,7 +178,7 @@ impl Row {
             request,
             mode: "enforce".to_owned(),
             received_at: record.at,
-            asked_at: fact(record, "chat").unwrap_or_else(|| "page".to_owned()),
+            asked_at: fact(record, "chat").or_else(|| source(record)).unwrap_or_else(|| "page".to_owned()),
             account: fact(record, "account"),
             requester: None,
             subject: None,
@@ -218,12 +220,14 @@ impl Row {
         match (record.phase, record.what.as_str()) {
             (Phase::Event, "request.received") => {}
             (Phase::Event, "request.checked") => {
-                self.requester = record.by;
+                // A source's word for it, where `asked_at` is one.
+                self.requester = record.by.or_else(|| person(record, "stated_requester"));
                 self.subject = person(record, "subject");
                 self.rule = fact(record, "rule");
                 self.approvals_wanted = fact(record, "approvals").and_then(|number| number.parse().ok());
             }
             (Phase::Event, "approval.given") => self.decide(record, Decided::Approved),
+            (Phase::Event, "approval.disowned") => self.decide(record, Decided::Disowned),
             (Phase::Event, "denial.given") => self.decide(record, Decided::Denied),
             (Phase::Event, "approval.mismatched") => self.decide(record, Decided::Mismatched),
             (Phase::Event, "request.doubted") => self.decide(record, Decided::Doubted),
@@ -251,7 +255,9 @@ impl Row {
     }
 
     fn decide(&mut self, record: &Record, kind: Decided) {
-        let proof = fact(record, "proof").or_else(|| Some(format!("as {}", fact(record, "as")?)));
+        let proof = fact(record, "proof")
+            .or_else(|| Some(format!("as {}", fact(record, "as")?)))
+            .or_else(|| Some(format!("stated by {}", fact(record, "stated_by")?)));
         let stands_for = person(record, "stands_for");
         self.decisions.push(Decision { at: record.at, by: record.by, kind, proof, stands_for });
     }
@@ -272,6 +278,7 @@ impl Decided {
             Self::Denied => "denied",
             Self::Mismatched => "mismatched",
             Self::Doubted => "doubted",
+            Self::Disowned => "disowned",
             Self::Stopped => "stopped",
         }
     }
@@ -279,6 +286,10 @@ impl Decided {
 
 fn fact(record: &Record, key: &str) -> Option<String> {
     record.facts.get(key).cloned()
+}
+
+fn source(record: &Record) -> Option<String> {
+    fact(record, "source").map(|source| format!("hook:{source}"))
 }
 
 fn person(record: &Record, key: &str) -> Option<PersonId> {

@@ -46,6 +46,8 @@ pub enum Choice {
     Withdraw,
     /// Say what looks wrong, and freeze the request.
     LooksWrong,
+    /// Say that one did not give the approval that somebody else states, and freeze the request.
+    Disown,
     /// Open the form in which a pass is asked for.
     Ask,
 }
@@ -78,8 +80,16 @@ pub struct PinCard {
 
 impl Choice {
     /// Every choice there is.
-    pub const ALL: [Self; 7] =
-        [Self::Approve, Self::Pick, Self::Deny, Self::ShowPin, Self::Withdraw, Self::LooksWrong, Self::Ask];
+    pub const ALL: [Self; 8] = [
+        Self::Approve,
+        Self::Pick,
+        Self::Deny,
+        Self::ShowPin,
+        Self::Withdraw,
+        Self::LooksWrong,
+        Self::Disown,
+        Self::Ask,
+    ];
 
     /// The name that a platform may carry as an action id.
     #[must_use]
@@ -91,6 +101,7 @@ impl Choice {
             Self::ShowPin => "show_pin",
             Self::Withdraw => "withdraw",
             Self::LooksWrong => "looks_wrong",
+            Self::Disown => "disown",
             Self::Ask => "ask",
         }
     }

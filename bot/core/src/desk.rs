@@ -17,6 +17,7 @@ mod intake;
 mod look;
 mod notify;
 mod receipt;
+mod source;
 mod suspicion;
 mod undo;
 mod visit;
@@ -39,7 +40,8 @@ use crate::ledger::{Head, Phase, Record};
 use crate::people::Contact;
 use crate::policy::{Policy, Route, Visits};
 use crate::ports::{
-    Chat, Clock, Commit, CommitError, Courier, Directory, Entropy, Ledger, Pins, PortError, Store, Stored,
+    Chat, Clock, Commit, CommitError, Courier, Directory, Entropy, Ledger, Pins, PortError, Source, Store,
+    Stored,
 };
 use crate::request::{Event, Refusal, Request, State};
 use crate::ticket::Pepper;
@@ -50,6 +52,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// The chats, in the order in which approvers are looked for.
     pub chats: Vec<Arc<dyn Chat>>,
+    /// The systems that ask by signed messages.
+    pub sources: Vec<Arc<dyn Source>>,
     /// At most one courier per route.
     pub couriers: Vec<Arc<dyn Courier>>,
     /// Durable state.

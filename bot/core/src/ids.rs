@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ports::Entropy;
+use crate::ticket::sha256_hex;
 
 /// Crockford's base32 alphabet: no I, L, O, U.
 pub(crate) const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -222,6 +223,61 @@ impl fmt::Display for LedgerName {
     }
 }
 
+/// A system that asks by signed messages, as the configuration calls it (`[hook.NAME]`) and people read it: 1 to 32
+/// letters, digits and dashes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SourceName(String);
+
+impl SourceName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands where somebody's object id would, if the source names nobody who asks: a digest of its name, in the
+    /// version of UUIDs (8) that Entra gives nobody.
+    #[must_use]
+    pub fn stand_in(&self) -> PersonId {
+        let digest = sha256_hex(format!("source\0{}", self.0).as_bytes());
+        let number = u128::from_str_radix(&digest[..32], 16).unwrap_or_default();
+        PersonId(uuid::Builder::from_custom_bytes(number.to_be_bytes()).into_uuid())
+    }
+}
+
+impl FromStr for SourceName {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if (1..=32).contains(&text.len()) && text.bytes().all(is_plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAnId { expected: "the name of a source (1 to 32 of A-Z, a-z, 0-9 and -)" })
+        }
+    }
+}
+
+impl TryFrom<String> for SourceName {
+    type Error = NotAnId;
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        text.parse()
+    }
+}
+
+impl From<SourceName> for String {
+    fn from(name: SourceName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The number that a ticket has in the service desk's own system: one word. It is written down plainly, so that auditors
 /// find the ticket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -361,6 +417,18 @@ mod tests {
         let too_long = "7".repeat(TicketNumber::LONGEST + 1);
         for text in ["", "Jane", "INC 7", "7\n", "<7>", "7\u{202e}", &too_long] {
             assert!(text.parse::<TicketNumber>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_for_nobody_is_the_same_each_time_and_nobodys_id() {
+        let [one, same, other] = ["ServiceNow", "ServiceNow", "Power-Automate"]
+            .map(|name| name.parse::<SourceName>().unwrap().stand_in());
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+        assert_eq!(one.0.get_version_num(), 8, "Entra's ids have version 4");
+        for text in ["", "Service Now", "a/b", "ü", &"a".repeat(33)] {
+            assert!(text.parse::<SourceName>().is_err(), "{text}");
         }
     }
 

@@ -22,6 +22,7 @@ pub mod people;
 pub mod policy;
 pub mod ports;
 pub mod request;
+pub mod source;
 pub mod task;
 pub mod ticket;
 pub mod words;

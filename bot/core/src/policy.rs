@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hours::QuietHours;
-use crate::ids::{GroupId, PersonId, RoleId, RuleName, TicketNumber};
-use crate::people::{ContactKind, ContactSource};
+use crate::ids::{GroupId, PersonId, RoleId, RuleName, SourceName, TicketNumber};
+use crate::people::{ContactKind, ContactSource, Privileges};
 
 mod check;
 mod parse;
@@ -100,6 +100,9 @@ pub struct Rule {
     /// Where contacts may come from.
     #[serde(default = "phone_methods")]
     pub contacts: Vec<ContactSource>,
+    /// Whether the source that asks may state that somebody approved; never more than one approval.
+    #[serde(default)]
+    pub stated_approval: bool,
     /// Whether approvers have to choose the number that the requester was shown.
     #[serde(default, rename = "match")]
     pub number_match: bool,
@@ -154,7 +157,7 @@ pub enum RouteClass {
 }
 
 /// Who may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requester {
     /// The subject, for themselves.
     Subject,
@@ -166,6 +169,8 @@ pub enum Requester {
     User(PersonId),
     /// Every enabled member of the tenant.
     Anyone,
+    /// A system that signs its messages, whoever stands behind it.
+    Source(SourceName),
 }
 
 /// For whom may be asked.
@@ -206,6 +211,8 @@ pub struct Pattern {
 pub struct Circumstances {
     /// Who asks.
     pub requester: PersonId,
+    /// The source that says so, where nobody is seen to ask.
+    pub source: Option<SourceName>,
     /// For whom.
     pub subject: PersonId,
     /// The subject's manager.
@@ -298,12 +305,15 @@ impl Rule {
     #[must_use]
     pub fn matches(&self, who: &Circumstances) -> bool {
         let themselves = who.requester == who.subject;
-        let requester = self.requester.0.iter().any(|selector| match *selector {
-            Requester::Subject => themselves,
-            Requester::ManagerOfSubject => !themselves && who.manager == Some(who.requester),
-            Requester::Group(group) => !themselves && who.requester_groups.contains(&group),
-            Requester::User(person) => !themselves && who.requester == person,
-            Requester::Anyone => !themselves,
+        // Whoever a source names was not seen to ask: a rule has to name the source itself.
+        let in_person = who.source.is_none();
+        let requester = self.requester.0.iter().any(|selector| match selector {
+            Requester::Subject => in_person && themselves,
+            Requester::ManagerOfSubject => in_person && !themselves && who.manager == Some(who.requester),
+            Requester::Group(group) => in_person && !themselves && who.requester_groups.contains(group),
+            Requester::User(person) => in_person && !themselves && who.requester == *person,
+            Requester::Anyone => in_person && !themselves,
+            Requester::Source(source) => !themselves && who.source.as_ref() == Some(source),
         });
         let subject = self.subject.0.iter().any(|selector| match *selector {
             Subject::Anyone => true,
@@ -324,7 +334,11 @@ impl Rule {
     fn groups_that_ask(&self) -> impl Iterator<Item = GroupId> + '_ {
         self.requester.0.iter().filter_map(|selector| match *selector {
             Requester::Group(group) => Some(group),
-            Requester::Subject | Requester::ManagerOfSubject | Requester::User(_) | Requester::Anyone => None,
+            Requester::Subject
+            | Requester::ManagerOfSubject
+            | Requester::User(_)
+            | Requester::Anyone
+            | Requester::Source(_) => None,
         })
     }
 
@@ -359,19 +373,36 @@ impl Rule {
 
     /// Whether the person's privileges are no obstacle under this rule.
     #[must_use]
-    pub fn tolerates(&self, privileges: &crate::people::Privileges, management_restricted: bool) -> bool {
-        let tolerated = |role: &RoleId| self.allow_privileged.contains(role) || is_manageable(*role);
+    pub fn tolerates(&self, privileges: &Privileges, management_restricted: bool) -> bool {
+        privileges.are_tolerated(&self.allow_privileged, management_restricted)
+    }
+
+    /// The sources that may ask.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceName> {
+        self.requester.0.iter().filter_map(|selector| match selector {
+            Requester::Source(source) => Some(source),
+            Requester::Subject
+            | Requester::ManagerOfSubject
+            | Requester::Group(_)
+            | Requester::User(_)
+            | Requester::Anyone => None,
+        })
+    }
+}
+
+impl Privileges {
+    /// Whether they are no obstacle where those roles are allowed. With none allowed: whether the person is not
+    /// privileged.
+    #[must_use]
+    pub fn are_tolerated(&self, allowed: &[RoleId], management_restricted: bool) -> bool {
+        let tolerated = |role: &RoleId| allowed.contains(role) || is_manageable(*role);
         let listed = |roles: &[RoleId]| roles.iter().all(tolerated);
         // A role-assignable group exists to give roles; without naming a role, a rule cannot mean its members. Its
         // owners can make themselves members, and which roles that would give them was not looked up.
-        let group_tolerated = !privileges.owns_role_assignable_group
-            && (!privileges.in_role_assignable_group
-                || privileges
-                    .roles
-                    .iter()
-                    .chain(&privileges.eligible)
-                    .any(|role| self.allow_privileged.contains(role)));
-        !management_restricted && group_tolerated && listed(&privileges.roles) && listed(&privileges.eligible)
+        let group_tolerated = !self.owns_role_assignable_group
+            && (!self.in_role_assignable_group
+                || self.roles.iter().chain(&self.eligible).any(|role| allowed.contains(role)));
+        !management_restricted && group_tolerated && listed(&self.roles) && listed(&self.eligible)
     }
 }
 

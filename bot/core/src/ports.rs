@@ -18,8 +18,8 @@ use crate::delegation::Delegation;
 use crate::form::Form;
 use crate::hours::Zone;
 use crate::ids::{
-    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, NotAnId, PassId, PersonId, RequestId, Version,
-    WorkerId,
+    ChatName, ChatUser, DeliveryId, GroupId, LedgerName, NotAnId, PassId, PersonId, RequestId, SourceName,
+    Version, WorkerId,
 };
 use crate::ledger::{Head, Record};
 use crate::method::Method;
@@ -27,6 +27,7 @@ use crate::pass::{NewPass, PassMeta, PassPolicy, PassWish};
 use crate::people::{Contact, Person, Privileges};
 use crate::policy::Route;
 use crate::request::{MessageRef, Party, Request, Whom};
+use crate::source::{SourceTerms, Status};
 use crate::task::{NewTask, Task};
 use crate::ticket::{CodeHash, Malformed, Pin, PinHash, Revealed};
 
@@ -319,6 +320,17 @@ pub trait Chat: Send + Sync {
     async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError>;
     /// The person's account in this chat, if there is one that may act.
     async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError>;
+}
+
+/// A system that asks by signed messages, and hears what became of it.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The name that the configuration gives it.
+    fn name(&self) -> &SourceName;
+    /// What it may do.
+    fn terms(&self) -> SourceTerms;
+    /// Tells it; one that has no address to be told at counts as told.
+    async fn tell(&self, status: &Status) -> Result<(), PortError>;
 }
 
 /// A message on its way along a route; the text may hold a code or a PIN and is wiped on drop.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::Alarm;
-use crate::ids::{ChatUser, GroupId, PassId, PersonId, RequestId, TicketNumber, Version};
+use crate::ids::{ChatUser, GroupId, PassId, PersonId, RequestId, SourceName, TicketNumber, Version};
 use crate::ledger::Footing;
 use crate::people::{ContactSource, Human, Naming};
 use crate::policy::Route;
@@ -23,6 +23,7 @@ mod event;
 mod grant;
 mod lookup;
 mod matching;
+mod stated;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transition;
@@ -36,6 +37,7 @@ pub use self::grant::{
     Attempt, CodeHalf, Delivery, Found, Grant, Look, Loose, Made, Notice, PinHalf, Progress, Ticket, Told,
 };
 pub use self::matching::Matching;
+pub use self::stated::{MOST_STATEMENTS, NotCounted, Sourced, Statement, Weighed};
 
 /// A pass that the page has not confirmed by then is deleted.
 pub const UNSEEN_AFTER: Duration = Duration::from_mins(2);
@@ -82,6 +84,9 @@ pub struct Request {
     /// What the requester was told in messages that can be edited.
     #[serde(default)]
     pub told: Vec<ToldRequester>,
+    /// Approvals that its source says were given.
+    #[serde(default)]
+    pub stated: Vec<Statement>,
     /// What looked wrong to an approver, if anything did.
     #[serde(default)]
     pub doubt: Option<Doubt>,
@@ -102,6 +107,8 @@ pub enum Asker {
     /// Somebody at the page who says that they are the subject. Nobody vouches for it, and there is no way to tell them
     /// anything but the number that the page showed at once.
     Visitor(Matching),
+    /// A system that signs what it says: a ticket system, say. Who stands behind it is its word alone.
+    Source(Sourced),
 }
 
 /// Who wants something of a request, as far as it is known when they say so.
@@ -126,6 +133,8 @@ pub enum Counted {
     Of(ChatUser),
     /// Those that visitors made for a subject, as named.
     For(Naming),
+    /// Those of a source.
+    By(SourceName),
 }
 
 /// Where a request stands, with exactly the facts that exist then.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alarm::AlarmKind;
-use crate::ids::{ChatUser, PersonId};
+use crate::ids::{ChatUser, PersonId, SourceName};
 
 /// A task with its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,11 @@ pub enum Task {
     Prompt {
         /// Whom to ask.
         approver: PersonId,
+    },
+    /// Find out whose approval it is that the source states.
+    Weigh {
+        /// Which statement of the request.
+        statement: u8,
     },
     /// Edit every posted card, and what told the requester of an earlier outcome, so that it shows the request as it is now.
     Refresh,
@@ -92,6 +97,8 @@ pub enum Task {
 pub enum Audience {
     /// Who asked.
     Requester(ChatUser),
+    /// The source that asked, by machine.
+    Source(SourceName),
     /// An approver who was prompted.
     Approver(PersonId),
     /// The configured security contact.
@@ -113,6 +120,8 @@ pub enum News {
     Denied,
     /// An approver chose another number than the requester was shown.
     Mismatched,
+    /// What the source states is no approval.
+    NotCounted,
     /// Nobody decided for a while: others are asked as well.
     Escalated,
     /// Nobody decided for a while, and there is nobody else to ask.

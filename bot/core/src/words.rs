@@ -20,6 +20,7 @@ mod message;
 mod news;
 mod place;
 mod reason;
+mod source;
 mod status;
 mod suspicion;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use self::message::{code_message, manager_notice, owner_notice, owner_unreac
 pub use self::news::{news, security_mail, since_then};
 pub use self::place::{answered_privately, card_of_somebody_else, no_private_chat, only_asking_here};
 pub use self::reason::reason;
+pub use self::source::{disowned, disowned_line, sourced, status_message};
 pub use self::status::{looking, not_for_you, not_looked_up, nothing_to_see, own_status, pending, status_of};
 pub use self::suspicion::{doubted, methods_registered, mismatched, nothing_asked, what_looks_wrong};
 pub use self::undo::{
@@ -221,9 +223,15 @@ fn subject_name(request: &Request) -> String {
 }
 
 fn by_whom(request: &Request) -> String {
-    let name = |approval: &Approval| match &approval.stands_for {
-        Some(delegator) => format!("{} for {}", approval.by.name, delegator.name),
-        None => approval.by.name.clone(),
+    let name = |approval: &Approval| {
+        let by = match &approval.stands_for {
+            Some(delegator) => format!("{} for {}", approval.by.name, delegator.name),
+            None => approval.by.name.clone(),
+        };
+        match &approval.stated_by {
+            Some(source) => format!("{by} (says {source})"),
+            None => by,
+        }
     };
     let names: Vec<String> =
         request.grant().map(|grant| grant.approvals.iter().map(name).collect()).unwrap_or_default();

@@ -27,6 +27,7 @@ macro_rules! store_contract {
             a_delivery_opens_one_request,
             a_requester_opens_no_more_than_the_cap,
             visitors_open_no_more_than_the_cap_for_one_name,
+            a_source_opens_no_more_than_its_cap,
             a_requester_who_was_refused_may_ask_again_when_the_window_moved_on,
             a_request_is_loaded_as_it_was_stored,
             a_lost_race_is_a_conflict,

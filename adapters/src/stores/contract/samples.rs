@@ -106,6 +106,7 @@ pub fn received(n: u32) -> Request {
         lifetime: None,
         posted: Vec::new(),
         told: Vec::new(),
+        stated: Vec::new(),
         doubt: None,
         alarms: Vec::new(),
         footing: Footing::default(),
@@ -229,7 +230,7 @@ fn grant(subject: u32, of_code: u32, opened: Timestamp) -> Grant {
     let half = CodeHalf { hash: code(of_code), route: Route::Sms, sent: true, delivery: None };
     Grant {
         case: case(subject, 2),
-        approvals: vec![Approval { by: human(2), stands_for: None, at: opened }],
+        approvals: vec![Approval { by: human(2), stands_for: None, at: opened, stated_by: None }],
         ticket: Ticket {
             generation: 1,
             code: Some(half),

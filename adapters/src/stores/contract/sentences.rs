@@ -8,7 +8,7 @@ use tapdesk_core::ids::{LedgerName, Version};
 use tapdesk_core::ports::{
     Commit, CommitError, Conversation, Leased, Opened, PIN_TRIES, RequesterCap, Store, TRY_LEASE, Try,
 };
-use tapdesk_core::request::{Asker, Matching, Party, Request, Whom};
+use tapdesk_core::request::{Asker, Matching, Party, Request, Sourced, Whom};
 
 use super::samples::{
     NO_CAP, account, at, awaiting, by_delivery, claimable, closed, code, commit, delegation, group, head,
@@ -62,6 +62,30 @@ pub async fn visitors_open_no_more_than_the_cap_for_one_name(store: Any) {
         assert_eq!(store.open(commit(request), cap, at(0)).await.unwrap(), expected);
     }
     assert_eq!(store.open_requests(&Whom::Requester(account(1))).await.unwrap(), [id(4)]);
+}
+
+/// Whoever its requests are for; a repeated delivery is no further one, even when the cap is reached.
+pub async fn a_source_opens_no_more_than_its_cap(store: Any) {
+    let cap = RequesterCap { most: 2, window: MINUTE };
+    let asked = |n: u32, source: &str| {
+        let sourced = Sourced {
+            source: source.parse().unwrap(),
+            requested_by: None,
+            approved_by: None,
+            key: n.to_string(),
+            fingerprint: n.to_string(),
+        };
+        by_delivery(commit(Request { requester: Asker::Source(sourced), ..received(n) }), n)
+    };
+    for (n, source, expected) in [
+        (1, "ServiceNow", Opened::New),
+        (2, "ServiceNow", Opened::New),
+        (3, "ServiceNow", Opened::TooMany),
+        (4, "Workflow", Opened::New),
+        (1, "ServiceNow", Opened::Seen(id(1))),
+    ] {
+        assert_eq!(store.open(asked(n, source), cap, at(1)).await.unwrap(), expected, "{n}");
+    }
 }
 
 /// The window moves, and a refused delivery was not claimed.

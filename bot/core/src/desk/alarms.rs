@@ -37,7 +37,8 @@ impl Desk {
             }
         }
         for approval in request.approvals() {
-            if let Watch::For(quick) = quick_approval {
+            // What a source states was given before anybody had a card.
+            if let (Watch::For(quick), None) = (quick_approval, &approval.stated_by) {
                 let after = since_the_card(request, approval);
                 if after < quick.within {
                     alarms.push(Alarm::QuickApproval(approval.by.clone(), after));

@@ -11,7 +11,8 @@ use crate::people::{Human, Person};
 use crate::policy::{AnyOf, Approver, Route, Rule, assign, assign_most};
 use crate::ports::{Chat, PortError};
 use crate::request::{
-    Approval, Asker, Candidate, Case, Escalation, Grant, Mandate, Reason, Reminders, Request, Standing, State,
+    Approval, Asker, Candidate, Case, Escalation, Grant, Mandate, NotCounted, Reason, Reminders, Request,
+    Standing, State,
 };
 
 /// At most so many people are asked for one approval; a larger group is asked in part. Counted per approval, so that a
@@ -112,6 +113,18 @@ impl Desk {
             slots.push(people.clone());
         }
         Ok(assign(&slots, &people).map(drop).ok_or(Reason::RuleChanged))
+    }
+
+    /// Whether the approvals that its source stated may count now.
+    pub(super) async fn statements_stand(&self, grant: &Grant, rule: &Rule, subject: &Person) -> Looked<()> {
+        for source in grant.approvals.iter().filter_map(|approval| approval.stated_by.as_ref()) {
+            match self.may_state(source, rule, subject).await? {
+                Ok(()) => {}
+                Err(NotCounted::Privileged) => return Ok(Err(Reason::SubjectPrivileged)),
+                Err(_) => return Ok(Err(Reason::RuleChanged)),
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Whose approval it is, if they and whoever gave it in their stead can still decide.

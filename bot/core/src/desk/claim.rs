@@ -11,7 +11,9 @@ use crate::ids::{PassId, PersonId, RequestId, Version};
 use crate::ledger::Phase;
 use crate::pass::{NewPass, Passcode};
 use crate::ports::{CreateError, Decline, PIN_TRIES, PortError, Stored, Try};
-use crate::request::{Claim, Ending, Event, Goal, Grant, Made, REPORT_TRIES, Refusal, SETTLE_AFTER, State};
+use crate::request::{
+    Claim, Ending, Event, Goal, Grant, Made, REPORT_TRIES, Refusal, Request, SETTLE_AFTER, State,
+};
 use crate::ticket::{Client, Code, Pin, ReportToken, TokenHash};
 
 /// How soon a claim that met a hitch may come again, in seconds.
@@ -208,7 +210,7 @@ impl Desk {
                 Err(stopped) => self.as_it_stands(&id, stopped).await,
             };
         }
-        let answer = match self.proved(&id, &grant, client).await {
+        let answer = match self.proved(&stored.request, &grant, client).await {
             Ok(answer) => Ok(answer),
             Err(stopped) => self.as_it_stands(&id, stopped).await,
         };
@@ -223,11 +225,17 @@ impl Desk {
     }
 
     /// Code and PIN are proved: check everything again, write it down, ask Graph.
-    async fn proved(&self, id: &RequestId, grant: &Grant, client: TokenHash) -> Result<ClaimAnswer, Stopped> {
+    async fn proved(
+        &self,
+        request: &Request,
+        grant: &Grant,
+        client: TokenHash,
+    ) -> Result<ClaimAnswer, Stopped> {
+        let id = &request.id;
         if self.ports.store.lockdown().await?.is_some() {
             return Ok(ClaimAnswer::Lockdown);
         }
-        let checked = match self.recheck(grant).await? {
+        let checked = match self.recheck(&request.requester, grant).await? {
             Ok(checked) => checked,
             Err(reason) => {
                 tracing::info!(request.id = %id, reason = reason.name(), "the check at the claim forbids the pass");

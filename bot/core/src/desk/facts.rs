@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::desk::Desk;
 use crate::desk::contacts::pin_contacts;
+use crate::desk::source::stand_in;
 use crate::desk::visit::called;
 use crate::ids::{ChatUser, GroupId, PersonId};
 use crate::pass::{PassMeta, PassPolicy, PassWish};
@@ -66,9 +67,14 @@ impl Desk {
                 let subject = known!(self.visited_subject(&request.subject).await?);
                 (subject.clone(), subject)
             }
+            Asker::Source(sourced) => {
+                let requester = known!(self.behind(sourced).await?);
+                (requester, known!(self.subject(&request.subject).await?))
+            }
         };
         let manager = self.ports.directory.manager(subject.id).await?;
-        let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
+        let asker = &request.requester;
+        let circumstances = self.circumstances(asker, &requester, &subject, manager.as_ref()).await?;
         let Some(rule) = self.policy.bind(&circumstances) else { return Ok(Err(Reason::NoRule)) };
         let ticket_number = match rule.ticket_number(request.ticket_number.as_ref(), &request.reason) {
             Ok(number) => number,
@@ -86,7 +92,6 @@ impl Desk {
         if !rule.matches(&circumstances) {
             return Ok(Err(reliance.explain(Reason::NoRule)));
         }
-        let asker = &request.requester;
         let found = self.approvers(rule, asker, &requester, &subject, relied_on, &reliance).await?;
         let (slots, approvers) = known!(found.map_err(|reason| reliance.explain(reason)));
         let now = self.now();
@@ -127,21 +132,24 @@ impl Desk {
     }
 
     /// Asks again, at the claim, everything that a pass depends on; every read starts after the claim arrived.
-    pub(super) async fn recheck(&self, grant: &Grant) -> Looked<Rechecked> {
+    pub(super) async fn recheck(&self, asker: &Asker, grant: &Grant) -> Looked<Rechecked> {
         let case = &grant.case;
         let directory = &self.ports.directory;
         let Some(subject) = directory.person(case.subject.id).await? else {
             return Ok(Err(Reason::SubjectUnknown));
         };
         known!(able(&subject));
-        let Some(requester) = directory.person(case.requester.id).await? else {
-            return Ok(Err(Reason::RequesterUnknown));
+        let for_itself = asker.sourced().filter(|sourced| sourced.requested_by.is_none());
+        let requester = match for_itself {
+            Some(sourced) => Some(stand_in(&sourced.source)),
+            None => directory.person(case.requester.id).await?,
         };
+        let Some(requester) = requester else { return Ok(Err(Reason::RequesterUnknown)) };
         if !requester.enabled || !requester.member {
             return Ok(Err(Reason::RequesterUnknown));
         }
         let manager = directory.manager(subject.id).await?;
-        let circumstances = self.circumstances(&requester, &subject, manager.as_ref()).await?;
+        let circumstances = self.circumstances(asker, &requester, &subject, manager.as_ref()).await?;
         let Some(rule) = self.policy.rule(&case.rule).filter(|rule| rule.matches(&circumstances)) else {
             return Ok(Err(Reason::RuleChanged));
         };
@@ -149,6 +157,7 @@ impl Desk {
             return Ok(Err(Reason::RuleChanged));
         }
         known!(self.approvals_stand(grant, rule, &requester, &subject, manager.as_ref()).await?);
+        known!(self.statements_stand(grant, rule, &subject).await?);
         known!(self.contacts_stand(grant, &subject).await?);
         known!(self.not_privileged(&subject, rule).await?);
         let policy = directory.pass_policy().await?;
@@ -191,16 +200,20 @@ impl Desk {
 
     async fn circumstances(
         &self,
+        asker: &Asker,
         requester: &Person,
         subject: &Person,
         manager: Option<&Person>,
     ) -> Result<Circumstances, PortError> {
         let groups = self.policy.groups();
+        let for_itself = asker.sourced().is_some_and(|sourced| sourced.requested_by.is_none());
+        let asked_of = if for_itself { &[][..] } else { &groups[..] };
         Ok(Circumstances {
             requester: requester.id,
+            source: asker.sourced().map(|sourced| sourced.source.clone()),
             subject: subject.id,
             manager: manager.map(|manager| manager.id),
-            requester_groups: self.ports.directory.groups_among(requester.id, &groups).await?,
+            requester_groups: self.ports.directory.groups_among(requester.id, asked_of).await?,
             subject_groups: self.ports.directory.groups_among(subject.id, &groups).await?,
         })
     }

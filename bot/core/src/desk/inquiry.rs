@@ -198,7 +198,7 @@ impl Viewer {
     fn may_see(&self, request: &Request) -> bool {
         let asked = match &request.requester {
             Asker::Account(account) => *account == self.account,
-            Asker::Visitor(_) => false,
+            Asker::Visitor(_) | Asker::Source(_) => false,
         };
         let Some(case) = request.case() else { return asked };
         asked

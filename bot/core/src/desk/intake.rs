@@ -169,6 +169,7 @@ impl Desk {
             Choice::Pick => value.rsplit_once('.').ok_or(Refusal::NotAnApprover)?,
             // A doubt only takes something away, so a delegate keeps it.
             Choice::LooksWrong => return self.ask_what_is_wrong(sender, value).await,
+            Choice::Disown => return self.disown_approval(delivery, sender, value).await,
             Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw | Choice::Ask => (value, ""),
         };
         let (stored, by) = self.presser(sender, value).await?;
@@ -180,7 +181,7 @@ impl Desk {
             Choice::Pick => return self.pick(&id, delivery, by, number).await,
             Choice::Withdraw => self.change_for(&id, delivery, Event::Withdraw(by)).await?,
             // It is about no request, and answered before.
-            Choice::Ask | Choice::LooksWrong => return Err(Refusal::Moot.into()),
+            Choice::Ask | Choice::LooksWrong | Choice::Disown => return Err(Refusal::Moot.into()),
             Choice::ShowPin => {
                 return self.show_pin(&id, delivery, by, reply).await.map(|()| Answer::Nothing);
             }

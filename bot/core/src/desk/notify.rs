@@ -7,7 +7,7 @@ use crate::desk::{Desk, Stopped};
 use crate::ids::PersonId;
 use crate::people::{Contact, ContactKind, ContactSource};
 use crate::policy::Route;
-use crate::ports::{Message, PortError, Stored};
+use crate::ports::{Leased, Message, PortError, Stored};
 use crate::request::{Case, Event, Grant, Notice, State, Told, ToldRequester};
 use crate::task::{Audience, News};
 use crate::words;
@@ -18,7 +18,13 @@ const UNKNOWN_FOR_TOO_LONG: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Desk {
-    pub(super) async fn tell(&self, stored: &Stored, to: &Audience, news: News) -> Result<Done, Stopped> {
+    pub(super) async fn tell(
+        &self,
+        leased: &Leased,
+        stored: &Stored,
+        to: &Audience,
+        news: News,
+    ) -> Result<Done, Stopped> {
         let card = words::news(&stored.request, news);
         match to {
             Audience::Requester(account) => {
@@ -26,6 +32,9 @@ impl Desk {
                 let (message, outcome) = (said.map_err(PortError::from)?, stored.request.outcome());
                 let told = ToldRequester { news, outcome, message };
                 self.change(&stored.request.id, Event::RequesterTold(told)).await?;
+            }
+            Audience::Source(source) => {
+                return self.tell_source(leased, &stored.request, source, news).await;
             }
             Audience::Approver(id) => {
                 let case = stored.request.case();

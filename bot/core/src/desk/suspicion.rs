@@ -21,6 +21,18 @@ impl Desk {
         Ok(Answer::Open(words::what_looks_wrong(value)))
     }
 
+    /// Freezes the request that a source says the sender approved.
+    pub(super) async fn disown_approval(
+        &self,
+        delivery: &DeliveryId,
+        sender: &ChatUser,
+        value: &str,
+    ) -> Result<Answer, Stopped> {
+        let (stored, by) = self.presser(sender, value).await?;
+        self.change_for(&stored.request.id, delivery, Event::Disown(by)).await?;
+        Ok(Answer::Say(words::disowned(&stored.request)))
+    }
+
     /// Freezes the request that the form was opened for.
     pub(super) async fn doubt(
         &self,

@@ -87,7 +87,7 @@ impl Desk {
     /// The number to match: the page has shown a visitor theirs, whatever the rule says.
     pub(super) fn matching(&self, request: &Request, rule: &Rule) -> Option<Matching> {
         match &request.requester {
-            Asker::Account(_) => rule.number_match.then(|| self.number_to_show()),
+            Asker::Account(_) | Asker::Source(_) => rule.number_match.then(|| self.number_to_show()),
             Asker::Visitor(matching) => Some(*matching),
         }
     }
@@ -100,7 +100,7 @@ impl Desk {
         asker: &Asker,
     ) -> Result<bool, PortError> {
         let most = match asker {
-            Asker::Account(_) => self.policy.prompts_per_approver,
+            Asker::Account(_) | Asker::Source(_) => self.policy.prompts_per_approver,
             Asker::Visitor(_) => {
                 self.settings.visits.as_ref().map_or(0, |visits| visits.prompts_per_approver)
             }
@@ -123,5 +123,8 @@ pub(super) fn called(request: &Request, requester: &Person) -> Human {
     match &request.requester {
         Asker::Account(_) => human,
         Asker::Visitor(_) => Human { name: words::visitor(&human.name), ..human },
+        Asker::Source(sourced) => {
+            Human { name: words::sourced(sourced, request.ticket_number.as_ref(), &human.name), ..human }
+        }
     }
 }

@@ -67,12 +67,13 @@ impl Desk {
             Task::Prompt { approver } => return self.prompt(&stored.request, *approver).await,
             Task::Remind { approver, after } => Event::RemindTime(*approver, *after),
             Task::Escalate => return self.escalate(&stored.request).await,
+            Task::Weigh { statement } => return self.weigh(&stored.request, *statement).await,
             Task::Refresh => return self.refresh(&stored.request, &|_| true).await,
             Task::RetireCopies { approver } => {
                 let is_theirs = |posted: &Posted| posted.approver == *approver;
                 return self.refresh(&stored.request, &is_theirs).await;
             }
-            Task::Tell { to, news } => return self.tell_or_give_up(&stored, to, *news).await,
+            Task::Tell { to, news } => return self.tell_or_give_up(leased, &stored, to, *news).await,
             Task::SendCode => return self.send_code(&stored.request).await,
             Task::SendPin => return self.send_pin(&stored.request).await,
             Task::Sweep => return self.sweep(leased, &stored.request).await,
@@ -139,6 +140,9 @@ impl Desk {
 
     async fn prompt(&self, request: &Request, approver: PersonId) -> Result<Done, Stopped> {
         let copies = request.posted.iter().filter(|posted| posted.approver == approver).count();
+        // Whoever a source says approved is told at once, however far it came meanwhile.
+        let is_stated = request.stated_approval(approver).is_some();
+        let stated = request.case().filter(|case| is_stated && copies <= case.reminders_of(approver) + 1);
         let case = match &request.state {
             // A reminder is the card once more, below whatever came since: on a phone that is one tap.
             State::AwaitingApproval { case, .. } if copies <= case.reminders_of(approver) => case,
@@ -158,7 +162,10 @@ impl Desk {
             | State::Issued { .. }
             | State::Shown { .. }
             | State::Revoking { .. }
-            | State::Closed { .. } => return Ok(Done::Done),
+            | State::Closed { .. } => match stated {
+                Some(case) => case,
+                None => return Ok(Done::Done),
+            },
         };
         let Some(candidate) = case.candidate(approver) else { return Ok(Done::Done) };
         let card = words::approval(request, case, candidate, self.now());
@@ -241,11 +248,12 @@ impl Desk {
     /// A message that can never be brought is given up: the request itself does not hang on it.
     async fn tell_or_give_up(
         &self,
+        leased: &Leased,
         stored: &Stored,
         to: &crate::task::Audience,
         news: crate::task::News,
     ) -> Result<Done, Stopped> {
-        match self.tell(stored, to, news).await {
+        match self.tell(leased, stored, to, news).await {
             Err(Stopped::Port(fatal @ PortError::Fatal { .. })) => {
                 tracing::error!(request.id = %stored.request.id, error = &fatal as &dyn std::error::Error, "somebody could not be told");
                 Ok(Done::Done)
@@ -459,6 +467,7 @@ impl Task {
             Self::Prompt { .. } => "prompt",
             Self::Remind { .. } => "remind",
             Self::Escalate => "escalate",
+            Self::Weigh { .. } => "weigh",
             Self::Refresh => "refresh",
             Self::RetireCopies { .. } => "retire_copies",
             Self::Tell { .. } => "tell",

@@ -113,7 +113,8 @@ impl Rule {
     fn covers(&self, other: &Self) -> bool {
         let requester = other.requester.0.iter().all(|selector| {
             self.requester.0.contains(selector)
-                || (*selector != Requester::Subject && self.requester.0.contains(&Requester::Anyone))
+                || (!matches!(selector, Requester::Subject | Requester::Source(_))
+                    && self.requester.0.contains(&Requester::Anyone))
         });
         let subject =
             other.subject.0.iter().all(|selector| {
@@ -187,7 +188,7 @@ impl Rule {
         if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
             fault("lifetime: Graph accepts 10m to 30d");
         }
-        for what in self.careless() {
+        for what in self.careless().into_iter().chain(self.gullible()) {
             fault(what);
         }
         let only_manager = self.approvals.iter().any(|a| matches!(a.0[..], [Approver::Manager]));
@@ -199,6 +200,32 @@ impl Rule {
         let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
         if persons > 1 {
             fault("approvals: \"manager\" stands alone twice, and one person approves once");
+        }
+        faults
+    }
+}
+
+impl Rule {
+    /// What is wrong with what the rule lets sources do.
+    fn gullible(&self) -> Vec<&'static str> {
+        let mut faults = Vec::new();
+        let asks = self.sources().next().is_some();
+        if self.stated_approval && !asks {
+            faults.push("stated_approval: only a source can state one; add requester = \"hook:…\"");
+        }
+        if self.stated_approval && self.approvals.is_empty() {
+            faults.push("stated_approval with approvals = []: there is no approval to state");
+        }
+        if self.number_match && asks {
+            faults.push(
+                "match = true with requester = \"hook:…\": a source sees no number; give it a rule of its own",
+            );
+        }
+        if asks && self.approvals.is_empty() && !self.allow_privileged.is_empty() {
+            faults.push(
+                "allow_privileged with requester = \"hook:…\" and approvals = []: whoever holds the source's secret \
+                 could get a pass for an administrator",
+            );
         }
         faults
     }

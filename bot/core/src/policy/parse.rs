@@ -57,8 +57,11 @@ impl FromStr for Requester {
             "self" => Ok(Self::Subject),
             "manager-of-subject" => Ok(Self::ManagerOfSubject),
             "anyone" => Ok(Self::Anyone),
-            _ => group_or_user(text, Self::Group, Self::User).ok_or_else(|| {
-                unknown(text, "self, manager-of-subject, anyone, group:<object id> or user:<object id>")
+            _ => group_or_user(text, Self::Group, Self::User).or_else(|| source(text)).ok_or_else(|| {
+                unknown(
+                    text,
+                    "self, manager-of-subject, anyone, group:<object id>, user:<object id> or hook:<name>",
+                )
             }),
         }
     }
@@ -92,6 +95,10 @@ fn group_or_user<T>(text: &str, group: fn(GroupId) -> T, user: fn(PersonId) -> T
         ("user", id) => id.parse().ok().map(user),
         _ => None,
     }
+}
+
+fn source(text: &str) -> Option<Requester> {
+    text.strip_prefix("hook:")?.parse().ok().map(Requester::Source)
 }
 
 fn unknown(text: &str, expected: &str) -> String {

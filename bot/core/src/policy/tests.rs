@@ -63,6 +63,7 @@ fn who(requester: &str, subject: &str, manager: Option<&str>, groups: &[&str]) -
     let groups: BTreeSet<GroupId> = groups.iter().map(|id| id.parse().unwrap()).collect();
     Circumstances {
         requester: requester.parse().unwrap(),
+        source: None,
         subject: subject.parse().unwrap(),
         manager: manager.map(|id| id.parse().unwrap()),
         requester_groups: groups.clone(),
@@ -278,10 +279,10 @@ fn a_selector_that_cannot_be_read_says_what_to_write() {
         let text = text.collect::<Vec<_>>().join("\n");
         toml::from_str::<Policy>(&text).unwrap_err().message().to_owned()
     };
-    insta::assert_snapshot!(error("requester", "\"everybody\""), @r#""everybody" is not a selector: write self, manager-of-subject, anyone, group:<object id> or user:<object id>"#);
+    insta::assert_snapshot!(error("requester", "\"everybody\""), @r#""everybody" is not a selector: write self, manager-of-subject, anyone, group:<object id>, user:<object id> or hook:<name>"#);
     insta::assert_snapshot!(error("subject", "\"self\""), @r#""self" is not a selector: write anyone, group:<object id> or user:<object id>"#);
     insta::assert_snapshot!(error("approvals", "[\"manager | anyone\"]"), @r#""anyone" is not a selector: write manager, group:<object id> or user:<object id>"#);
-    insta::assert_snapshot!(error("requester", "\"group:Helpdesk\""), @r#""group:Helpdesk" is not a selector: write self, manager-of-subject, anyone, group:<object id> or user:<object id>"#);
+    insta::assert_snapshot!(error("requester", "\"group:Helpdesk\""), @r#""group:Helpdesk" is not a selector: write self, manager-of-subject, anyone, group:<object id>, user:<object id> or hook:<name>"#);
     insta::assert_snapshot!(error("approvals", "[\"manager |\"]"), @r#""" is not a selector: write manager, group:<object id> or user:<object id>"#);
     insta::assert_snapshot!(error("lifetime", "\"1 hour\""), @r#""1 hour" is not a duration: write 90s, 15m, 4h or 30d"#);
 }
@@ -453,4 +454,51 @@ fn alternatives_are_read_in_order() {
     let approvals = policy(EXAMPLE).rules.remove(0).approvals;
     assert_eq!(approvals[0].0[0], Approver::Manager);
     assert!(matches!(approvals[0].0[1], Approver::Group(_)));
+}
+
+#[test]
+fn a_source_is_matched_by_its_name_alone() {
+    let asked = |rule: &Rule, source: Option<&str>| {
+        let source = source.map(|name| name.parse().unwrap());
+        rule.matches(&Circumstances { source, ..who(SAM, JANE, None, &[DESK]) })
+    };
+    let by_source = rule("hook:ServiceNow", "anyone");
+    assert!(asked(&by_source, Some("ServiceNow")));
+    assert!(!asked(&by_source, Some("Another")) && !asked(&by_source, None));
+    // Whoever it names was not seen to ask.
+    for requester in [format!("group:{DESK}"), format!("user:{SAM}"), "anyone".to_owned()] {
+        assert!(asked(&rule(&requester, "anyone"), None), "{requester}");
+        assert!(!asked(&rule(&requester, "anyone"), Some("ServiceNow")), "{requester}");
+    }
+    let for_themselves =
+        Circumstances { source: Some("ServiceNow".parse().unwrap()), ..who(JANE, JANE, None, &[]) };
+    assert!(!by_source.matches(&for_themselves) && !rule("self", "anyone").matches(&for_themselves));
+}
+
+#[test]
+fn what_a_rule_lets_a_source_do_has_to_make_sense() {
+    let faults = |change: fn(&mut Rule)| {
+        let mut policy = policy(EXAMPLE);
+        policy.rules[0].requester = super::AnyOf(vec!["hook:ServiceNow".parse().unwrap()]);
+        change(&mut policy.rules[0]);
+        let faults = policy.faults();
+        faults.into_iter().map(|fault| fault.what.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(|rule| rule.stated_approval = true), [""; 0]);
+    assert_eq!(faults(|rule| rule.number_match = true), ["match = true with requester = \"hook"]);
+    let by_anyone = faults(|rule| {
+        rule.stated_approval = true;
+        rule.requester = super::AnyOf(vec!["anyone".parse().unwrap()]);
+    });
+    assert_eq!(by_anyone, ["stated_approval"]);
+    let unapproved = faults(|rule| {
+        (rule.stated_approval, rule.approvals, rule.pin) = (true, Vec::new(), vec![super::Route::Email]);
+        rule.ticket = vec![super::Route::Sms];
+        rule.contacts = vec![super::ContactSource::PhoneMethods, super::ContactSource::OtherMails];
+        rule.allow_privileged = vec![GLOBAL_ADMINISTRATOR.parse().unwrap()];
+    });
+    assert_eq!(
+        unapproved,
+        ["stated_approval with approvals = []", "allow_privileged with requester = \"hook"]
+    );
 }

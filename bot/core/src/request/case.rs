@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caution::Caution;
 use crate::hours::{QuietHours, Zone};
-use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RuleName, TicketNumber};
+use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RuleName, SourceName, TicketNumber};
 use crate::method::MethodKind;
 use crate::pass::{PassMeta, PassWish};
 use crate::people::{ContactSource, Human, PinnedContact};
@@ -18,7 +18,7 @@ use crate::task::News;
 /// The facts of a request, bound when they arrived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
-    /// Who asked.
+    /// Who asked; where a source names nobody, the source itself ([`SourceName::stand_in`]).
     pub requester: Human,
     /// For whom.
     pub subject: Human,
@@ -139,6 +139,9 @@ pub struct Approval {
     pub stands_for: Option<Human>,
     /// When.
     pub at: Timestamp,
+    /// Which source says so; none where they gave it themselves, in chat.
+    #[serde(default)]
+    pub stated_by: Option<SourceName>,
 }
 
 /// A posted approval card.

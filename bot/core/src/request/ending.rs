@@ -5,7 +5,7 @@ use crate::people::Human;
 
 impl Ending {
     /// Its name in reports.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Used => "used",
             Self::Expired => "expired",

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Candidate, Case, Look, Made, Notice, Posted, Progress, Reason, Request, Told, ToldRequester,
+    Caller, Candidate, Case, Look, Made, NotCounted, Notice, Posted, Progress, Reason, Request, Told,
+    ToldRequester,
 };
 use crate::alarm::Alarm;
-use crate::ids::{PassId, PersonId, RequestId};
+use crate::ids::{PassId, PersonId, RequestId, SourceName};
 use crate::ledger::Record;
 use crate::pass::PassWish;
-use crate::people::Human;
+use crate::people::{Human, Naming};
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::task::NewTask;
@@ -39,6 +40,12 @@ pub enum Event {
     RemindTime(PersonId, u8),
     /// Nobody decided for a while, and it is known who can be asked as well.
     Escalated(Escalation),
+    /// The source says that somebody approved.
+    Stated(SourceName, Naming),
+    /// It is known whose approval the statement of that number is, or why it is none.
+    Weighed(u8, Result<PersonId, NotCounted>),
+    /// Somebody did not approve what a source says that they approved.
+    Disown(PersonId),
     /// That request, of somebody in a chat, is for the same subject.
     SetAside(RequestId),
     /// An approver says that it looks wrong.
@@ -120,6 +127,8 @@ pub enum Event {
     Report,
     /// Somebody wants it cancelled: the requester may.
     Cancel(Caller),
+    /// A source wants it cancelled: the one that asked may.
+    CancelBySource(SourceName),
     /// Somebody wants code and PIN sent again: the requester may.
     Resend(Caller),
     /// An approver takes the approval back.

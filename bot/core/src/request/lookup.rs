@@ -171,13 +171,14 @@ impl Request {
         match &self.requester {
             Asker::Account(account) => Counted::Of(account.clone()),
             Asker::Visitor(_) => Counted::For(self.subject.clone()),
+            Asker::Source(sourced) => Counted::By(sourced.source.clone()),
         }
     }
 
     /// Who asked, once the facts are in; nobody where nobody vouches for it.
     #[must_use]
     pub fn asker_id(&self) -> Option<PersonId> {
-        self.case().filter(|_| !self.requester.is_visitor()).map(|case| case.requester.id)
+        self.case().filter(|_| self.requester.account().is_some()).map(|case| case.requester.id)
     }
 
     /// The subject, once the facts are in. At most one open request per subject.
@@ -213,14 +214,14 @@ impl Asker {
     pub fn account(&self) -> Option<&ChatUser> {
         match self {
             Self::Account(account) => Some(account),
-            Self::Visitor(_) => None,
+            Self::Visitor(_) | Self::Source(_) => None,
         }
     }
 
     /// Whether somebody at the page asked.
     #[must_use]
     pub fn is_visitor(&self) -> bool {
-        self.account().is_none()
+        matches!(self, Self::Visitor(_))
     }
 
     /// Its name, for ledger and logs.
@@ -229,6 +230,7 @@ impl Asker {
         match self {
             Self::Account(_) => "account",
             Self::Visitor(_) => "visitor",
+            Self::Source(_) => "source",
         }
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, Seeming, State, Told};
+use super::{
+    Asker, Change, Ending, Event, Goal, Grant, Past, Refusal, Request, Seeming, State, Statement, Told,
+};
 use crate::ids::{PersonId, RequestId, Version};
 use crate::inbound::Ask;
 use crate::ledger::{Footing, Phase, Record};
@@ -17,6 +19,7 @@ mod late;
 mod matching;
 mod pass;
 mod receipt;
+mod stated;
 mod suspicion;
 mod ticket;
 mod undo;
@@ -28,7 +31,7 @@ impl Request {
     #[must_use]
     pub fn open(id: RequestId, requester: Asker, ask: Ask, now: Timestamp) -> Change {
         let Ask { subject, reason, ticket_number, lifetime } = ask;
-        let request = Self {
+        let mut request = Self {
             id,
             received_at: now,
             requester,
@@ -38,15 +41,19 @@ impl Request {
             lifetime,
             posted: Vec::new(),
             told: Vec::new(),
+            stated: Vec::new(),
             doubt: None,
             alarms: Vec::new(),
             footing: Footing::default(),
             state: State::Received,
         };
+        let approver = request.requester.sourced().and_then(|sourced| sourced.approved_by.clone());
+        request.stated.extend(approver.map(|approver| Statement::new(approver, now)));
         let mut draft = Draft::new(&request, now, Version::FIRST);
         draft
             .event("request.received")
             .with_fact("asker", request.requester.name())
+            .with_fact_if("source", request.source())
             .with_fact_if("ticket_number", request.ticket_number.as_ref())
             .with_fact_if("lifetime_asked_minutes", request.lifetime.map(|asked| asked.as_secs() / 60));
         draft.task(now, Task::FetchFacts);
@@ -67,6 +74,9 @@ impl Request {
             Event::Deny(by) => draft.deny(by),
             Event::RemindTime(approver, after) => draft.remind_time(approver, after),
             Event::Escalated(escalation) => draft.escalated(escalation),
+            Event::Stated(source, approver) => draft.stated(&source, approver),
+            Event::Weighed(statement, verdict) => draft.weighed(statement, verdict),
+            Event::Disown(by) => draft.disown(by),
             Event::SetAside(by) => draft.set_aside(by),
             Event::LooksWrong { by, line, pseudonym } => draft.looks_wrong(by, line, &pseudonym),
             Event::Alarmed(alarms) => draft.alarmed(alarms),
@@ -104,6 +114,7 @@ impl Request {
             Event::WrongNumber => draft.wrong_number(),
             Event::Report => draft.report(),
             Event::Cancel(by) => draft.cancel(&by),
+            Event::CancelBySource(source) => draft.cancel_by_source(&source),
             Event::Resend(by) => draft.resend(&by),
             Event::Withdraw(by) => draft.withdraw(by),
             Event::Revoke(by) => draft.revoke(&by),
@@ -197,9 +208,11 @@ impl<'a> Draft<'a> {
     }
 
     fn tell_requester(&mut self, news: News) {
-        // A visitor is told by the routes to the subject alone.
-        if let Some(account) = self.before.requester.account() {
-            self.tell(Audience::Requester(account.clone()), news);
+        match &self.before.requester {
+            Asker::Account(account) => self.tell(Audience::Requester(account.clone()), news),
+            // A visitor is told by the routes to the subject alone.
+            Asker::Visitor(_) => {}
+            Asker::Source(sourced) => self.tell(Audience::Source(sourced.source.clone()), news),
         }
     }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{asked, clock_time, code_destination, length, standing, suspicion, visit};
+use super::{asked, clock_time, code_destination, length, source, standing, suspicion, visit};
 use crate::card::{Card, Choice, Look};
 use crate::pass::PassMeta;
 use crate::policy::Route;
-use crate::request::{Candidate, Case, Ending, Grant, Request, State};
+use crate::request::{Asker, Candidate, Case, Ending, Grant, Request, State};
 
 /// Every approver's card, as [`approval`] words it.
 #[must_use]
@@ -20,6 +20,7 @@ pub fn approvals(request: &Request, now: Timestamp) -> Vec<Card> {
 /// The approval card as it looks in the request's present state.
 #[must_use]
 pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Timestamp) -> Card {
+    let stated_by = request.stated_approval(candidate.human.id).and_then(|given| given.stated_by.as_ref());
     let title = match &request.state {
         State::AwaitingApproval { .. } if request.requester.is_visitor() => visit::title(case),
         State::AwaitingApproval { .. } => {
@@ -38,6 +39,11 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
             let standing = suspicion::standing_to_approvers(request).unwrap_or_else(|| standing(request));
             format!("Pass for {}: {standing}", case.subject.name)
         }
+    };
+    let goes_on = request.ending().is_none();
+    let title = match stated_by {
+        Some(source) if goes_on => source::stated_title(source, request),
+        Some(_) | None => title,
     };
     let mut card = Card::line(title)
         .fact("For", format!("{} ({})", case.subject.name, case.subject.upn))
@@ -59,7 +65,12 @@ pub fn approval(request: &Request, case: &Case, candidate: &Candidate, now: Time
         card = card.fact(label, text);
     }
     let value = format!("{}.{}", request.id, candidate.prompt.as_str());
-    doubting(deciding(card, request, case, candidate, &value), request, candidate, value)
+    let card = deciding(card, request, case, candidate, &value);
+    let card = match stated_by {
+        Some(source) => source::disowning(card, request, source, &value),
+        None => card,
+    };
+    doubting(card, request, candidate, value)
 }
 
 /// The way to raise the alarm: for everybody who is asked, and then for those who approved, as long as it goes on.
@@ -75,7 +86,11 @@ fn deciding(card: Card, request: &Request, case: &Case, candidate: &Candidate, v
     match &request.state {
         State::AwaitingApproval { approvals, expires_at, .. } => {
             if approvals.iter().any(|approval| approval.by.id == candidate.human.id) {
-                return withdrawable(card.text("You approved. It waits for somebody else now."), value);
+                let card = match request.stated_approval(candidate.human.id) {
+                    Some(_) => card.text("It waits for somebody else now."),
+                    None => card.text("You approved. It waits for somebody else now."),
+                };
+                return withdrawable(card, value);
             }
             if let Some(given) = approvals.iter().find(|given| given.counts_for() == candidate.gives()) {
                 let card = card.text(format!(
@@ -109,7 +124,8 @@ fn deciding(card: Card, request: &Request, case: &Case, candidate: &Candidate, v
             withdrawable(card, value)
         }
         State::Approved(grant) | State::ClaimOpen(grant) if has_approved(grant, candidate) => {
-            withdrawable(card.text("You approved."), value)
+            let is_stated = request.stated_approval(candidate.human.id).is_some();
+            withdrawable(if is_stated { card } else { card.text("You approved.") }, value)
         }
         State::Received
         | State::Approved(_)
@@ -124,11 +140,11 @@ fn deciding(card: Card, request: &Request, case: &Case, candidate: &Candidate, v
 }
 
 fn asked_by(request: &Request, case: &Case) -> String {
-    let name = &case.requester.name;
-    if request.requester.is_visitor() {
-        format!("{name}; NOT verified")
-    } else {
-        format!("{name} ({})", case.requester.upn)
+    let (name, upn) = (&case.requester.name, &case.requester.upn);
+    match &request.requester {
+        Asker::Account(_) => format!("{name} ({upn})"),
+        Asker::Visitor(_) => format!("{name}; NOT verified"),
+        Asker::Source(sourced) => source::asked_by(sourced, name, upn),
     }
 }
 

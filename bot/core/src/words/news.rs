@@ -1,11 +1,13 @@
 //! What do people hear of a request as it goes on?
 
 use super::undo::{new_pin_needed, revoked};
-use super::{after, alarm, asked, by_whom, ended, length, reason, some_names, subject_name, suspicion};
+use super::{
+    after, alarm, asked, by_whom, ended, length, reason, some_names, source, subject_name, suspicion,
+};
 use crate::card::Card;
 use crate::policy::Route;
 use crate::ports::Message;
-use crate::request::{Case, Ending, Grant, Outcome, Request, State, ToldRequester};
+use crate::request::{Asker, Case, Ending, Grant, Outcome, Request, Sourced, State, ToldRequester};
 use crate::task::News;
 use crate::ticket::Revealed;
 
@@ -35,6 +37,7 @@ pub fn news(request: &Request, news: News) -> Card {
             .text("Talk to them if it is still needed; only a new request goes on."),
         News::NotReached => asked::not_reached(request),
         News::Mismatched => suspicion::number_mismatched(request),
+        News::NotCounted => Card::line(source::not_counted(request)),
         News::Escalated => asked::escalated(request),
         News::NobodyElse => asked::nobody_else(request),
         News::Lapsed => lapsed(request),
@@ -93,10 +96,16 @@ pub fn security_mail(request: &Request, what: News) -> Message {
 /// Who a request is about, for security.
 pub(super) fn people(request: &Request) -> String {
     request.case().map_or_else(String::new, |case| {
-        let requester = if request.requester.is_visitor() {
-            "a visitor of the web page, not verified".to_owned()
-        } else {
-            format!("{} ({})", case.requester.upn, case.requester.id)
+        let known = || format!("{} ({})", case.requester.upn, case.requester.id);
+        let requester = match &request.requester {
+            Asker::Account(_) => known(),
+            Asker::Visitor(_) => "a visitor of the web page, not verified".to_owned(),
+            Asker::Source(Sourced { source, requested_by: Some(_), .. }) => {
+                format!("{}, stated by {source}, not verified", known())
+            }
+            Asker::Source(Sourced { source, requested_by: None, .. }) => {
+                format!("{source}, which names nobody")
+            }
         };
         format!(
             "\nSubject: {} ({})\nRequester: {requester}\nRule: {}",

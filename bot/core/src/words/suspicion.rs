@@ -185,6 +185,7 @@ pub(super) fn for_security(request: &Request, news: News) -> Option<Card> {
         | News::NotReached
         | News::Approved
         | News::Denied
+        | News::NotCounted
         | News::Escalated
         | News::NobodyElse
         | News::Lapsed

@@ -300,6 +300,8 @@ fn the_title_of_the_approval_card_says_where_the_request_stands() {
     AwaitingApproval: Sam Agent asks for a pass for Jane Doe: approve?
     AwaitingApproval, by number: Sam Agent asks for a pass for Jane Doe: approve?
     AwaitingApproval, of a visitor: Somebody on the web page who says that they are Jane Doe asks for a pass; this was NOT verified
+    AwaitingApproval, of a source: ServiceNow asks for a pass for Jane Doe: approve?
+    Approved, of a source: Pass for Jane Doe: approved by Max Manager (says ServiceNow)
     Approved: Pass for Jane Doe: approved by Max Manager
     ClaimOpen: Pass for Jane Doe: approved by Max Manager
     Issuing: Pass for Jane Doe: approved by Max Manager

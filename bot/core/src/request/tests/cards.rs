@@ -1,9 +1,12 @@
 //! Does every copy of a card show the request as it is, with no button that does nothing?
 
-use super::samples::{MAX, OLGA, SAM, Sample, case, looks_wrong, pin_hash, told};
+use super::samples::{
+    MAX, OLGA, SAM, Sample, browser, case, claim, code, looks_wrong, made, pin_hash, service_now, told,
+};
 use super::table::{columns, rows};
 use crate::card::{Button, Card, Choice};
 use crate::ids::PersonId;
+use crate::policy::Route;
 use crate::request::{Event, State};
 use crate::task::Task;
 use crate::words;
@@ -13,8 +16,29 @@ fn states() -> Vec<(String, Sample)> {
     let two = Sample::received().after([Event::FactsArrived(Box::new(case(&[&[MAX], &[OLGA]])))]);
     let one_given = two.clone().after([Event::Approve(MAX)]);
     let more = [("two approvals", two), ("one of two approvals", one_given)];
-    let all = columns().into_iter().chain(more.map(|(name, sample)| (name.to_owned(), sample)));
+    let more = more.map(|(name, sample)| (name.to_owned(), sample));
+    let all = columns().into_iter().chain(more).chain(after_a_statement());
     all.map(|(name, sample)| (name, sample.with_card())).collect()
+}
+
+/// Everything that comes after an approval that a source stated.
+fn after_a_statement() -> Vec<(String, Sample)> {
+    let claim_open = Sample::stated().after([
+        Event::CodeMinted(code(1), Route::Sms),
+        Event::CodeSent(code(1), "SM1".to_owned()),
+        Event::PinMinted(pin_hash(1), Some(MAX)),
+        Event::PinSent(pin_hash(1), Route::Approver),
+    ]);
+    let issuing = claim_open.clone().after([Event::Claim(claim(1))]);
+    let unsettled = issuing.clone().after([Event::OutcomeUnknown]);
+    let issued = issuing.clone().after([Event::Created(made("pass-1", 1, issuing.now))]);
+    let shown = issued.clone().after([Event::PageShowed(browser(1))]);
+    let ending = shown.clone().after([Event::PassUsed]);
+    let used = ending.clone().after([Event::Deleted]);
+    let locked = claim_open.clone().after([Event::TriesExhausted]);
+    let cancelled = claim_open.clone().after([Event::CancelBySource(service_now())]);
+    let samples = [claim_open, issuing, unsettled, issued, shown, ending, used, locked, cancelled];
+    samples.map(|sample| (format!("{} after a statement", sample.request.state.name()), sample)).into()
 }
 
 /// What each approver sees.
@@ -31,6 +55,7 @@ fn pressed(button: &Button, by: PersonId) -> Event {
         Choice::Deny => Event::Deny(by),
         Choice::Withdraw => Event::Withdraw(by),
         Choice::LooksWrong => looks_wrong(by),
+        Choice::Disown => Event::Disown(by),
         Choice::Ask => panic!("no card about a request asks for another one"),
         Choice::ShowPin => Event::PinMinted(pin_hash(9), Some(by)),
         Choice::Pick => {

@@ -71,7 +71,7 @@ proptest! {
         for (step, change) in changes(&world).filter(|(_, change)| given(change)) {
             let wanted = step.before.case().and_then(|case| case.matching);
             match step.event {
-                Event::Approve(_) => prop_assert!(wanted.is_none()),
+                Event::Approve(_) | Event::Weighed(..) => prop_assert!(wanted.is_none()),
                 Event::Pick(_, number) => prop_assert_eq!(wanted.map(|matching| matching.number()), Some(number)),
                 _ => prop_assert!(false, "{:?} approves", step.event),
             }
@@ -104,6 +104,44 @@ proptest! {
         for step in world.steps.iter().filter(|step| matches!(step.event, Event::SetAside(_))) {
             let waits = matches!(step.before.state, State::AwaitingApproval { .. });
             prop_assert_eq!(step.result.is_ok(), waits && step.before.requester.is_visitor());
+        }
+    }
+
+    #[test]
+    fn what_a_source_states_is_one_approval_at_most_and_told_at_once(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        world.settle();
+        let stated = |approvals: &[Approval]| approvals.iter().filter(|one| one.stated_by.is_some()).count();
+        for (step, change) in changes(&world) {
+            let (before, after) = (stated(step.before.approvals()), stated(change.next.approvals()));
+            prop_assert!(after <= 1);
+            if after > before {
+                let is_weighed = matches!(step.event, Event::Weighed(_, Ok(_)));
+                prop_assert!(is_weighed && step.before.source().is_some(), "{:?}", step.event);
+                let by = change.next.approvals().iter().find(|one| one.stated_by.is_some()).unwrap().by.id;
+                let asked = Task::Prompt { approver: by };
+                let will_be = step.pending.iter().any(|(due, task)| *task == asked && *due <= step.now);
+                prop_assert!(brings(&change.tasks, &asked) || will_be, "nobody tells {by}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_somebody_did_not_approve_is_over_for_good(facts in facts(), acts in acts()) {
+        let mut world = World::after(facts, &acts);
+        let disowned = |step: &Step| step.result.is_ok() && matches!(step.event, Event::Disown(_));
+        let Some(at) = world.steps.iter().position(disowned) else { return Ok(()) };
+        world.settle();
+        let is_frozen = matches!(world.sample.request.ending(), Some(Ending::Doubted { .. } | Ending::Reported));
+        prop_assert!(is_frozen && world.alive().is_empty());
+        let change = world.steps[at].result.as_ref().unwrap();
+        let told = Task::Tell { to: Audience::Security, news: News::Doubted };
+        prop_assert!(brings(&change.tasks, &told));
+        if change.next.grant().is_some_and(|grant| grant.attempts > 0) {
+            prop_assert!(brings(&change.tasks, &Task::RevokeSessions));
+        }
+        for step in &world.steps[at..] {
+            prop_assert!(!step.result.as_ref().is_ok_and(|change| is_issuing(&change.next.state)));
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::alarm::Alarm;
-use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RequestId, Version};
+use crate::ids::{ChatUser, GroupId, PersonId, PromptId, RequestId, SourceName, Version};
 use crate::inbound::Ask;
 use crate::ledger::Record;
 use crate::pass::PassWish;
@@ -14,7 +14,7 @@ use crate::people::{ContactKind, ContactSource, Human, Naming, PinnedContact};
 use crate::policy::Route;
 use crate::request::{
     Asker, Candidate, Case, Change, Claim, Escalation, Event, Made, Mandate, Matching, MessageRef, Notice,
-    Outcome, Posted, Refusal, Reminders, Request, Standing, Terms, ToldRequester,
+    Outcome, Posted, Refusal, Reminders, Request, Sourced, Standing, Terms, ToldRequester,
 };
 use crate::task::{NewTask, News};
 use crate::ticket::{CodeHash, PinHash, TokenHash};
@@ -161,6 +161,37 @@ pub(crate) fn visitor() -> Human {
     Human { name: crate::words::visitor(&jane.name), ..jane }
 }
 
+pub(crate) fn service_now() -> SourceName {
+    "ServiceNow".parse().unwrap()
+}
+
+pub(crate) fn another_source() -> SourceName {
+    "Another".parse().unwrap()
+}
+
+/// Whom the source names as approver, and nobody has looked up.
+pub(crate) fn mary() -> Naming {
+    Naming::Address("mary.manager@contoso.com".to_owned())
+}
+
+/// How the source asks, naming nobody who asks.
+pub(crate) fn service_nows() -> Sourced {
+    let max = Naming::Address("max.manager@contoso.com".to_owned());
+    Sourced {
+        source: service_now(),
+        requested_by: None,
+        approved_by: Some(max),
+        key: "INC0012345".to_owned(),
+        fingerprint: "fingerprint".to_owned(),
+    }
+}
+
+/// What stands in the place of a requester whom a source does not name.
+pub(crate) fn the_source() -> Human {
+    let name = crate::words::sourced(&service_nows(), None, "");
+    Human { id: service_now().stand_in(), name, upn: String::new() }
+}
+
 pub(crate) fn id() -> RequestId {
     "req_0123456789ABCDEFGHJKMNPQRS".parse().unwrap()
 }
@@ -230,6 +261,22 @@ impl Sample {
     /// The same before anybody looked who Jane is.
     pub(crate) fn visiting() -> Self {
         Self::asked_by(Asker::Visitor(number_47()))
+    }
+
+    /// A source asked for Jane and said that Max approved; nobody has looked yet.
+    pub(crate) fn sourcing() -> Self {
+        Self::asked_by(Asker::Source(service_nows()))
+    }
+
+    /// The same with its facts, before anybody looked who Max is.
+    pub(crate) fn sourced() -> Self {
+        let facts = Case { requester: the_source(), ..case(&[&[MAX, OLGA]]) };
+        Self::sourcing().after([Event::FactsArrived(Box::new(facts)), Event::Prompted(posted(MAX, "0"))])
+    }
+
+    /// Approved by Max, as the source says.
+    pub(crate) fn stated() -> Self {
+        Self::sourced().after([Event::Weighed(0, Ok(MAX))])
     }
 
     pub(crate) fn awaiting() -> Self {

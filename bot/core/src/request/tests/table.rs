@@ -5,14 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::samples::{
-    FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, case, claim, code, escalation,
-    human, id, looks_wrong, made, monday, new_approver, notice, pin_hash, posted, told,
+    FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, another_source, browser, case, claim,
+    code, escalation, human, id, looks_wrong, made, mary, monday, new_approver, notice, pin_hash, posted,
+    service_now, told,
 };
 use crate::policy::Route;
 use crate::ports::Decline;
 use crate::request::{
-    Ending, Event, Found, Goal, Look, Past, Progress, Reason, Refusal, Request, Seeming, State, Told,
-    UNSEEN_AFTER,
+    Asker, Ending, Event, Found, Goal, Look, NotCounted, Past, Progress, Reason, Refusal, Request, Seeming,
+    State, Told, UNSEEN_AFTER,
 };
 
 /// The event after `event` in the order of the enum: a new variant does not compile until it has its place here,
@@ -31,7 +32,10 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::LooksWrong { .. } => Event::Alarmed(vec![new_approver()]),
         Event::Alarmed(_) => Event::RemindTime(MAX, 0),
         Event::RemindTime(..) => Event::Escalated(escalation(&[FINN])),
-        Event::Escalated(_) => Event::SetAside(id()),
+        Event::Escalated(_) => Event::Stated(service_now(), mary()),
+        Event::Stated(..) => Event::Weighed(0, Ok(MAX)),
+        Event::Weighed(..) => Event::Disown(MAX),
+        Event::Disown(_) => Event::SetAside(id()),
         Event::SetAside(_) => Event::ApprovalTimeOver,
         Event::ApprovalTimeOver => Event::CodeMinted(code(2), Route::Sms),
         Event::CodeMinted(..) => Event::CodeSent(code(1), "SM1".to_owned()),
@@ -66,7 +70,8 @@ fn next(event: Option<&Event>) -> Option<Event> {
         Event::OwnerTold(..) => Event::WrongNumber,
         Event::WrongNumber => Event::Report,
         Event::Report => Event::Cancel(account(SAM).into()),
-        Event::Cancel(_) => Event::Resend(account(SAM).into()),
+        Event::Cancel(_) => Event::CancelBySource(service_now()),
+        Event::CancelBySource(_) => Event::Resend(account(SAM).into()),
         Event::Resend(_) => Event::Withdraw(MAX),
         Event::Withdraw(_) => Event::Revoke(account(MAX).into()),
         Event::Revoke(_) => Event::RevokeBySecurity(human(SECURITY)),
@@ -111,6 +116,15 @@ pub(super) fn rows() -> Vec<(String, Event, Duration)> {
                 ("too early", Event::Escalated(escalation(&[FINN])), soon),
                 ("after its time", Event::Escalated(escalation(&[FINN])), late),
             ],
+            Event::Stated(..) => vec![("by another source", Event::Stated(another_source(), mary()), soon)],
+            Event::Weighed(..) => vec![
+                ("of the requester", Event::Weighed(0, Ok(SAM)), soon),
+                ("that counts not", Event::Weighed(0, Err(NotCounted::Unknown)), soon),
+            ],
+            Event::Disown(_) => vec![("of a stranger", Event::Disown(STRANGER), soon)],
+            Event::CancelBySource(_) => {
+                vec![("by another source", Event::CancelBySource(another_source()), soon)]
+            }
             Event::ApprovalTimeOver => vec![("too early", Event::ApprovalTimeOver, soon)],
             Event::TicketTimeOver => vec![("too early", Event::TicketTimeOver, soon)],
             Event::UnseenTimeOver => vec![("too early", Event::UnseenTimeOver, soon)],
@@ -191,6 +205,8 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
         Sample::awaiting(),
         Sample::matching(),
         Sample::visited(),
+        Sample::sourced(),
+        Sample::stated(),
         Sample::approved()
             .after([Event::CodeMinted(code(1), Route::Sms), Event::PinMinted(pin_hash(1), Some(MAX))]),
         Sample::claim_open(),
@@ -224,10 +240,11 @@ pub(crate) fn columns() -> Vec<(String, Sample)> {
 fn name(request: &Request) -> String {
     let wants_number =
         matches!(&request.state, State::AwaitingApproval { case, .. } if case.matching.is_some());
-    let how = match (wants_number, request.requester.is_visitor()) {
+    let how = match (wants_number, &request.requester) {
+        (false, Asker::Source(_)) => ", of a source",
         (false, _) => "",
-        (true, false) => ", by number",
-        (true, true) => ", of a visitor",
+        (true, Asker::Account(_) | Asker::Source(_)) => ", by number",
+        (true, Asker::Visitor(_)) => ", of a visitor",
     };
     format!("{}{how}", request.state.name())
 }
@@ -250,7 +267,7 @@ fn rendered() -> String {
     for (name, sample) in columns() {
         let cells: Vec<String> = rows.iter().map(|(_, event, wait)| cell(&sample, event, *wait)).collect();
         let is_closed = !sample.request.is_open();
-        match shown.iter_mut().skip(13).find(|(_, known)| is_closed && *known == cells) {
+        match shown.iter_mut().skip(15).find(|(_, known)| is_closed && *known == cells) {
             Some((names, _)) => write!(names, ", {name}").unwrap(),
             None => shown.push((name, cells)),
         }

@@ -24,7 +24,7 @@ fn told(change: &Change) -> Told {
             set.insert(what.to_owned());
         };
         match &new.task {
-            Task::Tell { to: Audience::Requester(_), news } => {
+            Task::Tell { to: Audience::Requester(_) | Audience::Source(_), news } => {
                 heard(&mut told.requester, &format!("{news:?}"));
             }
             Task::Tell { to: Audience::Approver(_), news } => {
@@ -102,7 +102,7 @@ fn nobody_waits_for_what_has_ended() {
         let told = told(&change);
         let did_it_themselves = *ending == Ending::Cancelled;
         // Whoever asks at the page looks there.
-        let cannot_be_told = before.request.requester.account().is_none();
+        let cannot_be_told = before.request.requester.is_visitor();
         assert!(
             did_it_themselves || cannot_be_told || !told.requester.is_empty(),
             "{name} in {from}: the requester is not told that it ended"

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::samples::{
     DORA, FINN, JANE, MAX, OLGA, SAM, SECURITY, STRANGER, Sample, account, browser, candidate, case, code,
-    delegate, escalation, human, id, later, looks_wrong, monday, new_approver, notice, number_47, person,
-    pin_hash, posted, told, visitor, wish,
+    delegate, escalation, human, id, later, looks_wrong, mary, monday, new_approver, notice, number_47,
+    person, pin_hash, posted, service_now, the_source, told, visitor, wish,
 };
 use crate::hours::{QuietHours, Zone};
 use crate::ids::{PassId, PersonId, Version};
@@ -30,6 +30,12 @@ pub(super) enum Act {
     Deny(PersonId),
     NotReached(PersonId),
     SetAside,
+    /// The source says that somebody approved.
+    Stated,
+    /// Somebody finds out whose approval the statement of that number is.
+    Weighed(u8, PersonId),
+    Disown(PersonId),
+    CancelBySource,
     LooksWrong(PersonId),
     Cancel(PersonId),
     Withdraw(PersonId),
@@ -121,8 +127,13 @@ pub(super) struct World {
 impl World {
     /// A request that the worker has not looked at yet.
     pub(super) fn new(facts: Case) -> Self {
-        let visits = facts.requester == visitor();
-        let sample = if visits { Sample::visiting() } else { Sample::received() };
+        let sample = if facts.requester == visitor() {
+            Sample::visiting()
+        } else if facts.requester == the_source() {
+            Sample::sourcing()
+        } else {
+            Sample::received()
+        };
         let tasks = sample.tasks.iter().map(|new| (new.due, new.task.clone())).collect();
         Self {
             sample,
@@ -176,6 +187,10 @@ impl World {
             Act::Deny(by) => self.apply(Event::Deny(*by)),
             Act::NotReached(approver) => self.apply(Event::NotReached(*approver)),
             Act::SetAside => self.apply(Event::SetAside(id())),
+            Act::Stated => self.apply(Event::Stated(service_now(), mary())),
+            Act::Weighed(number, by) => self.apply(Event::Weighed(*number, Ok(*by))),
+            Act::Disown(by) => self.apply(Event::Disown(*by)),
+            Act::CancelBySource => self.apply(Event::CancelBySource(service_now())),
             Act::Cancel(by) => self.apply(Event::Cancel(account(*by).into())),
             Act::Resend(by) => self.apply(Event::Resend(account(*by).into())),
             Act::Withdraw(by) => self.apply(Event::Withdraw(*by)),
@@ -344,10 +359,12 @@ impl World {
             Task::Prompt { approver } => {
                 let request = &self.sample.request;
                 let copies = request.posted.iter().filter(|posted| posted.approver == *approver).count();
-                if copies <= request.case().map_or(0, |case| case.reminders_of(*approver)) {
+                let stated = usize::from(request.stated_approval(*approver).is_some());
+                if copies <= request.case().map_or(0, |case| case.reminders_of(*approver)) + stated {
                     self.apply(Event::Prompted(posted(*approver, &format!("{}.{copies}", approver.0))));
                 }
             }
+            Task::Weigh { statement } => self.apply(Event::Weighed(*statement, Ok(MAX))),
             Task::RaiseAlarms => self.apply(Event::Alarmed(vec![new_approver()])),
             Task::Tell { to: Audience::Requester(_), news } => {
                 let outcome = self.sample.request.outcome();
@@ -498,8 +515,10 @@ pub(super) fn facts() -> impl Strategy<Value = Case> {
             if for_themselves {
                 case.requester = human(JANE);
             }
-            if visits == 0 {
-                case.requester = visitor();
+            match visits {
+                0 => case.requester = visitor(),
+                1 => case.requester = the_source(),
+                _ => {}
             }
             if by_courier || slots.is_empty() {
                 case.terms.pin_routes = vec![Route::Email];
@@ -551,6 +570,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => anybody().prop_map(Act::Deny),
         1 => anybody().prop_map(Act::NotReached),
         1 => Just(Act::SetAside),
+        1 => Just(Act::Stated),
+        1 => (0..3u8, anybody()).prop_map(|(number, by)| Act::Weighed(number, by)),
+        2 => anybody().prop_map(Act::Disown),
+        1 => Just(Act::CancelBySource),
         1 => anybody().prop_map(Act::LooksWrong),
         1 => anybody().prop_map(Act::Cancel),
         1 => anybody().prop_map(Act::Withdraw),

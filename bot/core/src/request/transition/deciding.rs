@@ -2,7 +2,7 @@
 
 use super::{Applied, Draft, later};
 use crate::caution::Caution;
-use crate::ids::PersonId;
+use crate::ids::{PersonId, SourceName};
 use crate::policy::{Route, assign};
 use crate::request::{
     Approval, Candidate, Case, Ending, Grant, Past, Posted, Reason, Refusal, State, TICKET_TIMES, Ticket,
@@ -19,7 +19,9 @@ impl Draft<'_> {
             return self.facts_forbid(Reason::NoRule);
         }
         let minutes = case.terms.wish.lifetime.as_secs() / 60;
-        // Who visits is not known: nobody's name stands for it.
+        let sourced = self.before.requester.sourced();
+        let stated = sourced.and_then(|sourced| sourced.requested_by.as_ref()).map(|_| case.requester.id);
+        // Who visits is not known, nor is who stands behind a source: nobody's name stands for it.
         let by = self.before.requester.account().map(|_| case.requester.id);
         let mut line = self
             .event("request.checked")
@@ -27,7 +29,8 @@ impl Draft<'_> {
             .with_fact("subject", case.subject.id)
             .with_fact("approvals", case.slots.len())
             .with_fact("lifetime_minutes", minutes)
-            .with_fact_if("ticket_number", case.ticket_number.as_ref());
+            .with_fact_if("ticket_number", case.ticket_number.as_ref())
+            .with_fact_if("stated_requester", stated);
         if !case.cautions.is_empty() {
             let names: Vec<String> = case.cautions.iter().map(Caution::ledger_words).collect();
             line = line.with_fact("cautions", names.join(", "));
@@ -39,6 +42,10 @@ impl Draft<'_> {
             return Ok(());
         }
         let expires_at = later(self.now, case.terms.approval_expires);
+        // First: who is said to have approved reads that, and is not asked.
+        for statement in self.before.unweighed() {
+            self.task(self.now, Task::Weigh { statement });
+        }
         for candidate in &case.approvers {
             self.task(self.now, Task::Prompt { approver: candidate.human.id });
         }
@@ -94,11 +101,11 @@ impl Draft<'_> {
         if case.matching.is_some() {
             return Err(Refusal::NumberWanted);
         }
-        self.give(by, "button")
+        self.give(by, "button", None)
     }
 
-    /// One more approval; `proof` says how the approver gave it.
-    pub(super) fn give(&mut self, by: PersonId, proof: &str) -> Applied {
+    /// One more approval; `proof` says how the approver gave it, or whose word for it there is.
+    pub(super) fn give(&mut self, by: PersonId, proof: &str, stated_by: Option<SourceName>) -> Applied {
         let (case, mut approvals, expires_at) = self.undecided(by)?;
         if approvals.iter().any(|approval| approval.by.id == by) {
             return Err(Refusal::AlreadyApproved);
@@ -110,7 +117,7 @@ impl Draft<'_> {
         self.decision("approval.given", candidate, Some(proof));
         self.task(self.now, Task::RaiseAlarms);
         let stands_for = candidate.stands_for().cloned();
-        approvals.push(Approval { by: candidate.human.clone(), stands_for, at: self.now });
+        approvals.push(Approval { by: candidate.human.clone(), stands_for, at: self.now, stated_by });
         let people: Vec<PersonId> = approvals.iter().map(Approval::counts_for).collect();
         if assign(&case.slots, &people).is_some() {
             self.grant(*case, approvals);

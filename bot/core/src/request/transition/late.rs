@@ -51,6 +51,12 @@ impl Draft<'_> {
 
     /// The requester waits for nobody who was never asked.
     pub(super) fn not_reached(&mut self, approver: PersonId) -> Applied {
+        // What a source states must not stand if nobody can tell who is said to have approved.
+        if let Some(approval) = self.before.stated_approval(approver) {
+            let reason = Reason::NotReached(approval.by.name.clone());
+            self.event("approver.not_reached").by(approver);
+            return self.stop(Ending::Refused(reason));
+        }
         let State::AwaitingApproval { mut case, approvals, expires_at } = self.before.state.clone() else {
             return Err(Refusal::Moot);
         };

@@ -18,7 +18,7 @@ impl Draft<'_> {
             return Err(Refusal::AlreadyApproved);
         }
         if matching.number() == number {
-            return self.give(by, "number matched");
+            return self.give(by, "number matched", None);
         }
         let candidate = case.candidate(by).ok_or(Refusal::NotAnApprover)?.clone();
         self.decision("approval.mismatched", &candidate, None);

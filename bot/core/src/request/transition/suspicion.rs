@@ -1,21 +1,46 @@
 //! What follows when somebody says that a request is not what it seems?
 
-use super::{Applied, Draft};
+use jiff::Timestamp;
+
+use super::{Applied, Draft, later};
 use crate::alarm::Alarm;
 use crate::ids::PersonId;
 use crate::people::Human;
-use crate::request::{Doubt, Ending, Goal, Past, Refusal, Seeming, State};
+use crate::request::{Doubt, Ending, Goal, Past, REPORT_OUTLIVES, Refusal, Seeming, State};
 use crate::task::{Audience, News, Task};
+use crate::words;
 
 impl Draft<'_> {
     /// Freezes the request for good. Whoever asked hears no more than had the approver changed their mind, since they may
     /// be the attacker.
     pub(super) fn looks_wrong(&mut self, by: PersonId, line: String, pseudonym: &str) -> Applied {
         let human = self.who_may_doubt(by)?;
+        self.event("request.doubted").with_fact("line", pseudonym).by(by);
+        self.freeze(&human, line)
+    }
+
+    /// Whoever a source names did not approve: nothing goes on, however far it came, and a week after a pass was used
+    /// its sessions still end.
+    pub(super) fn disown(&mut self, by: PersonId) -> Applied {
+        let approval = self.before.stated_approval(by).ok_or(Refusal::NotAnApprover)?.clone();
+        if let Some(Ending::Reported | Ending::Doubted { .. }) = self.before.ending() {
+            return Err(Refusal::Over);
+        }
+        let is_late = |at: Timestamp| self.now >= later(at, REPORT_OUTLIVES);
+        if self.before.closed_at().is_some_and(is_late) {
+            return Err(Refusal::TooLate);
+        }
+        let source = approval.stated_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.event("approval.disowned").with_fact("stated_by", &source).by(by);
+        self.freeze(&approval.by, words::disowned_line(&source))
+    }
+
+    /// Ends the request for good because of what `human` says.
+    fn freeze(&mut self, human: &Human, line: String) -> Applied {
+        let by = human.id;
         let as_it_seems = |seems| Ending::Doubted { by: human.clone(), seems };
         let revoked = Goal::End(as_it_seems(Seeming::Revoked));
         self.next.doubt = Some(Doubt { by: human.clone(), line });
-        self.event("request.doubted").with_fact("line", pseudonym).by(by);
         self.tell(Audience::Security, News::Doubted);
         match self.before.state.clone() {
             State::Received => return Err(Refusal::Moot),
@@ -24,18 +49,14 @@ impl Draft<'_> {
                 self.end(as_it_seems(Seeming::Withdrawn), Past::Granted(grant));
             }
             State::Issuing { grant, attempt } => self.unsettle(grant, attempt, revoked),
-            State::Unsettled { grant, goal: Goal::Reopen } => {
-                self.next.state = State::Unsettled { grant, goal: revoked };
-            }
+            State::Unsettled { grant, .. } => self.next.state = State::Unsettled { grant, goal: revoked },
             State::Issued { grant, pass } | State::Shown { grant, pass, .. } => {
                 self.delete(grant, pass.id, revoked);
             }
-            State::Revoking { grant, pass, intent, goal: Goal::Reopen } => {
+            State::Revoking { grant, pass, intent, .. } => {
                 self.next.state = State::Revoking { grant, pass, intent, goal: revoked };
             }
-            State::Unsettled { .. } | State::Revoking { .. } | State::Closed { .. } => {
-                return Err(Refusal::Over);
-            }
+            State::Closed { past, .. } => self.end(as_it_seems(Seeming::Revoked), past),
         }
         for candidate in self.before.case().map(|case| case.approvers.clone()).unwrap_or_default() {
             let id = candidate.human.id;

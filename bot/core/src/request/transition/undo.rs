@@ -58,7 +58,7 @@ impl Draft<'_> {
     }
 
     /// Ends a request that has no pass yet.
-    fn stop(&mut self, ending: Ending) -> Applied {
+    pub(super) fn stop(&mut self, ending: Ending) -> Applied {
         match self.before.state.clone() {
             State::Received => self.end(ending, Past::Nothing),
             State::AwaitingApproval { case, .. } => self.end(ending, Past::Asked(case)),
