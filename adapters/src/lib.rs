@@ -2,6 +2,7 @@
 
 pub mod couriers;
 pub mod graph;
+pub mod hooks;
 pub mod http;
 pub mod ledgers;
 pub mod secret;

@@ -11,6 +11,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tapdesk_adapters::couriers::{Mail, MailConfig, MailTls, Sender, StatusReports, Twilio, TwilioConfig};
 use tapdesk_adapters::graph::{Graph, GraphConfig};
+use tapdesk_adapters::hooks::{Hook, HookConfig, Hooks};
 use tapdesk_adapters::http;
 use tapdesk_adapters::ledgers::file::{self, FileLedger};
 use tapdesk_adapters::slack::{Slack, SlackConfig};
@@ -19,8 +20,9 @@ use tapdesk_adapters::stores::redis::{Durability, Redis, RedisConfig};
 use tapdesk_adapters::teams::{Teams, TeamsConfig};
 use tapdesk_core::desk::{Desk, Ports, Settings};
 use tapdesk_core::evaluation::{Evaluating, Mode, UnchangedDirectory};
-use tapdesk_core::ids::WorkerId;
+use tapdesk_core::ids::{SourceName, WorkerId};
 use tapdesk_core::ports::{Chat, Clock, Courier, Directory, Entropy, Ledger, Pins, Store};
+use tapdesk_core::source::SourceTerms;
 use tapdesk_core::ticket::{Malformed, Pepper, Pin, PinHash};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -62,6 +64,8 @@ pub struct Parts {
     pub teams: Option<Arc<Teams>>,
     /// Every chat that is configured.
     pub chats: Vec<Arc<dyn Chat>>,
+    /// The ticket systems and workflows that may ask.
+    pub hooks: Hooks,
     /// At most one per route.
     pub couriers: Vec<Arc<dyn Courier>>,
     /// What reads Twilio's reports of how far text messages came.
@@ -135,6 +139,7 @@ impl Parts {
             chats,
             slack,
             teams,
+            hooks: hooks(config, &http, &clock)?,
             couriers: couriers(config, &http, &clock, &entropy)?,
             status_reports: status_reports(config)?,
             store,
@@ -196,6 +201,7 @@ pub async fn start(config: &Config, parts: Parts) -> anyhow::Result<Running> {
         desk: Arc::clone(&desk),
         slack: parts.slack.clone(),
         teams: parts.teams.clone(),
+        hooks: parts.hooks.clone(),
         status_reports: parts.status_reports.clone(),
         clock: Arc::clone(&parts.clock),
         tracker: tracker.clone(),
@@ -280,6 +286,7 @@ pub fn idle_desk(config: &Config, parts: Parts) -> Desk {
 fn desk(config: &Config, parts: &Parts, name: &WorkerId, bell: &Arc<Notify>) -> Desk {
     let bell = Arc::clone(bell);
     let outside = Ports {
+        sources: parts.hooks.sources(),
         directory: Arc::clone(&parts.directory),
         chats: parts.chats.clone(),
         couriers: parts.couriers.clone(),
@@ -406,6 +413,22 @@ fn teams(
     };
     let (http, clock, entropy) = (http.clone(), Arc::clone(clock), Arc::clone(entropy));
     Ok(Arc::new(Teams::new(config, http, clock, entropy, Arc::clone(store)).context("[teams]")?))
+}
+
+fn hooks(config: &Config, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> anyhow::Result<Hooks> {
+    let hook = |(name, section): (&SourceName, &config::Hook)| {
+        let config = HookConfig {
+            name: name.clone(),
+            secrets: section.secrets(name)?,
+            status_url: section.status_url(name)?,
+            terms: SourceTerms {
+                may_state_approvals: section.may_state_approvals,
+                requests_per_hour: section.requests_per_hour,
+            },
+        };
+        Ok(Hook::new(config, http.clone(), Arc::clone(clock)))
+    };
+    config.hook.iter().map(hook).collect::<anyhow::Result<_>>().map(Hooks::new)
 }
 
 fn couriers(

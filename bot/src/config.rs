@@ -8,6 +8,7 @@ mod check;
 mod courier;
 mod error;
 mod graph;
+mod hook;
 mod limits;
 mod place;
 mod secret;
@@ -17,6 +18,7 @@ mod teams;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -24,13 +26,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tapdesk_core::alarm::Alarms;
 use tapdesk_core::evaluation::Mode;
-use tapdesk_core::ids::GroupId;
+use tapdesk_core::ids::{GroupId, SourceName};
 use tapdesk_core::policy::{Policy, Visits};
 use url::Url;
 
 pub use courier::{Couriers, Email, EmailTls, Sms, SmsKind};
 pub use error::ConfigError;
 pub use graph::Graph;
+pub use hook::Hook;
 pub use limits::{Outbound, Worker};
 pub use secret::{pepper, secret};
 pub use slack::Slack;
@@ -74,6 +77,9 @@ pub struct Config {
     pub slack: Option<Slack>,
     /// Microsoft Teams.
     pub teams: Option<Teams>,
+    /// Ticket systems and workflows that ask by signed messages, by name.
+    #[serde(default)]
+    pub hook: BTreeMap<SourceName, Hook>,
     /// How messages reach people outside the chat.
     #[serde(default)]
     pub courier: Couriers,

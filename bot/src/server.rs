@@ -23,6 +23,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use metrics::{counter, gauge};
 use tapdesk_adapters::couriers::StatusReports;
+use tapdesk_adapters::hooks::Hooks;
 use tapdesk_adapters::slack::Slack;
 use tapdesk_adapters::teams::Teams;
 use tapdesk_core::desk::Desk;
@@ -49,6 +50,8 @@ pub struct Site {
     pub slack: Option<Arc<Slack>>,
     /// Teams, where it is configured.
     pub teams: Option<Arc<Teams>>,
+    /// The ticket systems and workflows that may ask.
+    pub hooks: Hooks,
     /// What reads Twilio's reports, where its auth token is configured.
     pub status_reports: Option<Arc<StatusReports>>,
     /// Time.
@@ -71,6 +74,9 @@ pub const TEAMS_MESSAGES: &str = "/teams/messages";
 pub const TEAMS_OUTGOING: &str = "/teams/outgoing";
 /// Where Twilio reports how far a text message came.
 pub const TWILIO_STATUS: &str = "/twilio/status";
+
+/// Where ticket systems and workflows ask.
+pub const HOOK_REQUESTS: &str = "/hooks/requests";
 
 /// One route of the public listener.
 pub struct Route {
@@ -120,6 +126,7 @@ pub fn routes() -> Vec<Route> {
         hook("/slack/events", 256 << 10, || post(webhooks::slack::event)),
         hook(TEAMS_MESSAGES, 256 << 10, || post(webhooks::teams::message)),
         hook(TEAMS_OUTGOING, 64 << 10, || post(webhooks::teams::outgoing)),
+        hook(HOOK_REQUESTS, 16 << 10, || post(webhooks::hook::request)),
     ]
 }
 

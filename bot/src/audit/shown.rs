@@ -137,8 +137,10 @@ impl Entry {
     /// Who asked; where nobody found out, the account.
     pub(super) fn asked_by(&self) -> String {
         let account = || self.account.as_ref().map(|account| format!("{} {account}", self.asked_in));
+        // A ticket system that names nobody asks for itself.
+        let source = || self.asked_in.strip_prefix("hook:").map(str::to_owned);
         let somebody = || "somebody nobody vouches for".to_owned();
-        self.requester.as_ref().map(Who::shown).or_else(account).unwrap_or_else(somebody)
+        self.requester.as_ref().map(Who::shown).or_else(account).or_else(source).unwrap_or_else(somebody)
     }
 
     /// For whom.

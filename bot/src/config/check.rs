@@ -9,7 +9,7 @@ use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Route};
 use url::Url;
 
-use super::{Config, EmailTls, StoreKind};
+use super::{Config, EmailTls, StoreKind, hook};
 
 impl Config {
     /// Everything that is wrong with a well-formed configuration. Reads no secret.
@@ -18,6 +18,7 @@ impl Config {
         let mut faults = self.policy.faults();
         faults.extend(self.security.alarms.faults(self.store.keep_closed));
         faults.extend(self.ask.iter().flat_map(|visits| visits.faults(&self.policy)));
+        faults.extend(hook::faults(&self.hook, &self.policy));
         let mut fault = |key: &str, what: &str| faults.push(Fault::new(key, what));
         let safe = self.tls.is_some() || self.behind_tls_proxy || self.listen.ip().is_loopback();
         if !safe {
@@ -163,7 +164,7 @@ impl Config {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(is_loopback_host)
 }
 

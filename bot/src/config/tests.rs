@@ -220,3 +220,54 @@ fn an_alarm_that_could_never_ring_as_it_says_is_named() {
     check(quick, "quick_approval = \"on\"", "quick_approval", "security.alarms.quick_approval", "\"off\"");
     check("over = \"28d\"", "over = \"30d\"", "busy_agent", "security.alarms.busy_agent", "keep_closed");
 }
+
+#[test]
+fn rules_and_sources_know_each_other() {
+    const TICKETS: &str = "policy.rule \"tickets\"";
+    check("[hook.ServiceNow]", "[hook.Other]", "name = \"tickets\"", TICKETS, "add [hook.ServiceNow]");
+    check("[hook.ServiceNow]", "[hook.Other]", "[hook.Other]", "hook.Other", "would be refused");
+    check("[hook.ServiceNow]", "[hook.\"Service Now\"]", "[hook.", "hook", "the name of a source");
+    check(
+        "# stated_approval = true",
+        "stated_approval = true",
+        "name = \"tickets\"",
+        TICKETS,
+        "may_state_approvals",
+    );
+    check(
+        "# may_state_approvals = false",
+        "may_state_approvals = true",
+        "may_state_approvals",
+        "hook.ServiceNow.may_state_approvals",
+        "no approval would count",
+    );
+    let said =
+        |text: String| Config::check("tapdesk.toml", &text).map(drop).map_err(|error| error.to_string());
+    let both = EXAMPLE.replacen("# stated_approval", "stated_approval", 1);
+    let both = both.replacen("# may_state_approvals = false", "may_state_approvals = true", 1);
+    assert_eq!(said(both), Ok(()));
+}
+
+#[test]
+fn a_source_has_one_secret_and_is_told_where_nobody_listens() {
+    let section = "hook.ServiceNow";
+    check(
+        "secret_file = \"/run/secrets/servicenow\"",
+        "#",
+        "[hook.ServiceNow]",
+        &format!("{section}.secret"),
+        "give either",
+    );
+    let url = "status_url = \"https://contoso";
+    check(url, "status_url = \"http://contoso", "status_url", &format!("{section}.status_url"), "https://");
+    let complaint =
+        complaint("status_url = \"https://contoso.service-now.com/api", "status_url = \"canary-77");
+    assert!(complaint.contains("https://") && !complaint.contains("canary-77"), "{complaint}");
+    check(
+        "# requests_per_hour = 60",
+        "requests_per_hour = 0",
+        "requests_per_hour",
+        section,
+        "leave the whole",
+    );
+}

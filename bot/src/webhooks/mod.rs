@@ -2,6 +2,7 @@
 //!
 //! The acknowledgement never waits for anything outside this machine: it waits for the store, and only so long.
 
+pub(crate) mod hook;
 pub(crate) mod slack;
 pub(crate) mod teams;
 pub(crate) mod twilio;
