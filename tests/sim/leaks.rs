@@ -89,7 +89,7 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
     }
     let mut credentials = world.entra.secrets();
     credentials.extend(world.chat.credentials());
-    credentials.extend([TWILIO_TOKEN.to_owned(), PASSWORD.to_owned()]);
+    credentials.extend([TWILIO_TOKEN.to_owned(), PASSWORD.to_owned(), crate::tickets::SECRET.to_owned()]);
     credentials.extend(std::fs::read_to_string(world.files.path().join("pepper")));
     for credential in credentials {
         secrets.add(Kind::Credential, &credential);
@@ -111,6 +111,7 @@ pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
     let modals: Vec<String> = world.chat.modals_ever_opened().iter().map(Value::to_string).collect();
     let texts: Vec<String> = world.twilio.sent().into_iter().map(|sms| sms.body).collect();
     let mails: Vec<String> = world.smtp.sent().into_iter().map(|mail| mail.raw + &mail.text).collect();
+    let news: Vec<String> = world.tickets.news().iter().map(|news| news.body.to_string()).collect();
     let mut places = vec![
         Place::new("the log at TRACE", world.logged(), &[]),
         // The chat's own handles come back to it with the calls that use them.
@@ -118,6 +119,8 @@ pub fn places(world: &World) -> anyhow::Result<Vec<Place>> {
         Place::new("chat modals", modals.join("\n"), &[Pin, Handle, Personal]),
         Place::new("text messages", texts.join("\n"), &[Code, Pin, ReportToken, Personal]),
         Place::new("mail", mails.join("\n"), &[Code, Pin, ReportToken, Personal]),
+        // Names and addresses as it gave them itself; what is on file it never learns, which the stories look at.
+        Place::new("a ticket system's news", news.join("\n"), &[Personal]),
         Place::new("metrics", tapdesk::telemetry::metrics().render(), &[]),
     ];
     for entry in files(world.files.path())? {

@@ -28,6 +28,7 @@ pub mod slack;
 pub mod smtp;
 pub mod tales;
 pub mod teams;
+pub mod tickets;
 pub mod trouble;
 pub mod twilio;
 pub mod visit;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     };
     let told = match name {
         "slack" => runtime.block_on(tales::slack(&say)),
+        "hook" => runtime.block_on(tales::hook(&say)),
         _ => return usage(),
     };
     match told {
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: cargo playground --story slack");
+    eprintln!("usage: cargo playground --story slack|hook");
     ExitCode::from(2)
 }
 

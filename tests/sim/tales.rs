@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use axum::http::StatusCode;
 
+use crate::tickets::approved_ticket;
 use crate::wire::{Exchange, Wire};
-use crate::world::World;
+use crate::world::{SECURITY, World};
 
 /// The happy path in Slack.
 pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
@@ -85,6 +87,70 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A ticket system asks, and the ticket's approver is told at once.
+pub async fn hook(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+    let world = World::with_trusted_tickets().await?;
+    let mut wires = Wires::watch(&world);
+    say(
+        "Contoso, 10:00. Jane Doe is locked out; the help desk has a ticket, and Mary, her manager, approved it there.",
+    );
+
+    let ticket = approved_ticket();
+    let heard = world.order(&ticket).await?;
+    ensure!(heard.status == StatusCode::ACCEPTED, "the ticket was not taken: {heard:?}");
+    say("ServiceNow → tapdesk  POST /hooks/requests, signed with HMAC-SHA256 over timestamp.body:");
+    say(&format!("                  | {ticket}"));
+    say("  answered 202 with the request's id: it is durable, and nothing was looked up yet");
+    let again = world.order(&ticket).await?;
+    ensure!(again.body == heard.body, "the same key is another request: {again:?}");
+    say("ServiceNow        sends it once more, as systems do: the same key, the same answer, one request");
+    world.settle().await?;
+    wires.tell(say);
+
+    say("Mary (manager)    is not asked, but told at once:");
+    let card = world.card(&world.mary, "I did not approve this")?;
+    card.visible_text().lines().for_each(|line| say(&format!("                  | {line}")));
+    world.presses(&world.mary, "Show PIN").await?;
+    let (code, pin) = (world.code_at("+491701234512")?, world.pin_before(&world.mary)?);
+    say(&format!("Mary              did approve it: she presses Show PIN and tells Jane {}", mask(&pin)));
+    wires.tell(say);
+    world.jane_signs_in(&code, &pin).await?;
+    say("Jane              claims with code and PIN, reads the pass on her screen, and signs in");
+    wires.tell(say);
+    for news in world.tickets.reads() {
+        say(&format!("tapdesk → ServiceNow  {}: {}", news["event"], news["message"]));
+    }
+    ensure!(world.tickets.refused() == 0, "the ticket system refused a signature");
+    say("ServiceNow        has checked each signature: no number, no code, no PIN is in any of it");
+    world.everybody_reads();
+
+    let mut forged = approved_ticket();
+    forged["idempotency_key"] = serde_json::json!("INC0012346");
+    forged["ticket_number"] = serde_json::json!("INC0012346");
+    world.orders(&forged).await?;
+    say(
+        "Somebody          who can write in ServiceNow makes another ticket and says that Mary approved that, too",
+    );
+    world.presses(&world.mary, "I did not approve this").await?;
+    say("Mary              presses I did not approve this");
+    wires.tell(say);
+    let mails = world.smtp.read(SECURITY);
+    ensure!(
+        mails.iter().any(|mail| mail.subject.contains("looks wrong to Mary Major")),
+        "security was not told"
+    );
+    say("Security          has a mail; the request is stopped for good, and code and PIN are void");
+    let last = world.tickets.reads().pop().context("the ticket system was not told")?;
+    ensure!(last["outcome"] == "withdrawn", "{last}");
+    say("ServiceNow        reads only that it was withdrawn: whoever speaks for it may be the attacker");
+    world.everybody_reads();
+    world.finish().await?;
+    say(
+        "Afterwards        the ledger verifies, nothing is pending, and no secret is in any log, file or chat",
+    );
+    Ok(())
+}
+
 /// The first and last characters of a secret.
 fn mask(secret: &str) -> String {
     let characters: Vec<char> = secret.chars().collect();
@@ -106,6 +172,7 @@ impl Wires {
             ("Graph", &world.graph.wire),
             (world.chat.name(), world.chat.wire()),
             ("Twilio", &world.twilio.wire),
+            ("ticket system", &world.tickets.wire),
         ];
         Self { wires: wires.map(|(name, wire)| (name, wire.clone(), 0)).to_vec() }
     }

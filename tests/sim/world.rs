@@ -32,6 +32,7 @@ use crate::redis::{self, Redis};
 use crate::slack::Slack;
 use crate::smtp::Smtp;
 use crate::teams::Teams;
+use crate::tickets::TicketSystem;
 use crate::twilio::Twilio;
 use running::Tapdesk;
 
@@ -87,6 +88,8 @@ pub struct World {
     pub chat: Chat,
     /// Text messages.
     pub twilio: Twilio,
+    /// A ticket system, where it is configured.
+    pub tickets: TicketSystem,
     /// Mail.
     pub smtp: Smtp,
     /// The store's server, where it has one.
@@ -152,6 +155,7 @@ impl World {
         let graph = Graph::start(company.clone(), entra.clone(), now.clone()).await?;
         let chat = Chat::start(setting.chat, now.clone()).await?;
         let twilio = Twilio::start(now.clone(), TWILIO_ACCOUNT, TWILIO_TOKEN).await?;
+        let tickets = TicketSystem::start(now.clone()).await?;
         let smtp = Smtp::start(None).await?;
         let colleague = |handle: &str, name: &str, upn: &str| {
             let person = company.person(name, upn).with_mail(upn);
@@ -177,6 +181,7 @@ impl World {
             .replace("{store}", &store)
             .replace("{helpdesk}", helpdesk.id())
             .replace("{oncall}", oncall.id())
+            .replace("{tickets}", tickets.url.as_str())
             .replace("{files}", &files.path().display().to_string());
         let config = Box::new(Config::parse("world.toml", &text)?);
         Ok(Self {
@@ -186,6 +191,7 @@ impl World {
             graph,
             chat,
             twilio,
+            tickets,
             smtp,
             redis,
             ada,

@@ -12,6 +12,8 @@ impl World {
     pub async fn finish(mut self) -> anyhow::Result<()> {
         ensure!(self.chat.all_unread().is_empty(), "unread in the chat: {:#?}", unread_texts(&self.chat));
         ensure!(self.twilio.unread().is_empty(), "unread text messages");
+        let news = self.tickets.reads();
+        ensure!(news.is_empty(), "unread in the ticket system: {news:#?}");
         let mails: Vec<String> =
             self.smtp.unread().into_iter().map(|mail| format!("{:?}: {}", mail.to, mail.subject)).collect();
         ensure!(mails.is_empty(), "unread mail: {mails:#?}");
@@ -30,6 +32,7 @@ impl World {
         self.graph.wire.heal();
         self.chat.wire().heal();
         self.twilio.wire.heal();
+        self.tickets.wire.heal();
         self.entra.wire.heal();
         self.smtp.heal();
         let shown = crate::check::shown_passes(self).await?;
@@ -47,7 +50,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for wire in [&self.entra.wire, &self.graph.wire, self.chat.wire(), &self.twilio.wire] {
+        for wire in
+            [&self.entra.wire, &self.graph.wire, self.chat.wire(), &self.twilio.wire, &self.tickets.wire]
+        {
             wire.stop();
         }
         self.smtp.stop();
