@@ -38,6 +38,7 @@ mod leaks;
 mod lockdown;
 mod looks_wrong;
 mod main_path;
+mod manifests;
 mod matching;
 mod on_slack;
 mod owner;

@@ -1,11 +1,7 @@
 //! When does Slack tell of a look at the home tab, and how is it drawn?
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context as _, ensure};
-use tapdesk::server::routes;
 use tapdesk_tests::chat::Call;
-use tapdesk_tests::slack::{Endpoints, Workspace};
 use tapdesk_tests::world::World;
 
 use crate::home::{looks, sees};
@@ -73,33 +69,4 @@ async fn a_home_tab_that_is_switched_off_is_nobodys_trouble() -> anyhow::Result<
     ensure!(world.logged().contains("not_enabled"), "the log does not say what to switch on");
     world.nobody_is_bothered()?;
     world.finish().await
-}
-
-#[test]
-fn the_manifest_names_what_the_program_serves_and_the_simulator_grants() -> anyhow::Result<()> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/slack/manifest.yaml");
-    let manifest = std::fs::read_to_string(path)?;
-    let endpoints = Endpoints::default();
-    for path in [&endpoints.commands, &endpoints.interactive, &endpoints.events] {
-        ensure!(
-            manifest.contains(&format!("https://tap.example.com{path}\n")),
-            "{path} is not in the manifest"
-        );
-        ensure!(routes().iter().any(|route| route.path == path), "{path} is not served");
-    }
-    for line in ["home_tab_enabled: true", "- app_home_opened", "callback_id: ask", "type: global"] {
-        ensure!(
-            manifest.lines().any(|there| there.trim().starts_with(line)),
-            "{line} is not in the manifest"
-        );
-    }
-    let scopes =
-        manifest.split_once("bot:\n").context("no scopes")?.1.split_once("settings:").context("no end")?.0;
-    let scopes: BTreeSet<String> = scopes
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- "))
-        .map(|line| line.split_whitespace().next().unwrap_or_default().to_owned())
-        .collect();
-    ensure!(scopes == Workspace::default().scopes, "{scopes:?}");
-    Ok(())
 }

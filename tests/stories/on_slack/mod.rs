@@ -5,6 +5,7 @@ mod asking;
 mod buttons;
 mod forged;
 mod home;
+mod scopes;
 mod trouble;
 mod two_accounts;
 mod webhooks;
