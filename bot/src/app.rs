@@ -147,7 +147,7 @@ impl Parts {
             ledger: Arc::new(
                 FileLedger::open(
                     &config.ledger.path,
-                    file::Options { name: config.ledger.name.clone(), ..file::Options::default() },
+                    file::Options { name: config.ledger.name()?, ..file::Options::default() },
                     clock.now(),
                 )
                 .context("[ledger]")?,

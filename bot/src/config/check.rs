@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapdesk_adapters::secret::Secret;
+use tapdesk_core::ids::LedgerName;
 use tapdesk_core::people::{Contact, ContactKind, ContactSource};
 use tapdesk_core::policy::{Fault, Route};
 use url::Url;
@@ -88,6 +89,9 @@ impl Config {
             }
             StoreKind::Redis if store.path.is_some() => fault("store.path", "is for kind = \"embedded\""),
             StoreKind::Embedded | StoreKind::Redis => {}
+        }
+        if self.ledger.name_file.is_some() && self.ledger.name != LedgerName::default() {
+            fault("ledger.name_file", "give either ledger.name or ledger.name_file");
         }
         for (key, inline, file) in self.secrets() {
             if inline.is_some() == file.is_some() {

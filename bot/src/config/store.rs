@@ -1,8 +1,10 @@
 //! Where are state and the audit record kept? (`[store]`, `[ledger]`)
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Deserialize;
 use tapdesk_adapters::secret::Secret;
 use tapdesk_core::ids::LedgerName;
@@ -60,8 +62,20 @@ pub struct Ledger {
     /// Its name: replicas that share a store write ledgers of different names.
     #[serde(default)]
     pub name: LedgerName,
+    /// The file that holds its name: replicas in containers have one each in `/etc/hostname`.
+    pub name_file: Option<PathBuf>,
     /// The directory of its segments.
     pub path: PathBuf,
+}
+
+impl Ledger {
+    /// Its name, from the file if there is one.
+    pub fn name(&self) -> anyhow::Result<LedgerName> {
+        let Some(path) = &self.name_file else { return Ok(self.name.clone()) };
+        let shown = || format!("ledger.name_file: {}", path.display());
+        let text = fs::read_to_string(path).with_context(shown)?;
+        text.trim_end_matches(['\r', '\n']).parse::<LedgerName>().with_context(shown)
+    }
 }
 
 fn thirty_days() -> Duration {
