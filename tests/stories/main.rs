@@ -16,6 +16,7 @@ mod cool_down;
 mod courier_trouble;
 mod decide_once;
 mod delegating;
+mod deployment;
 mod disconnect;
 mod door;
 mod ended;

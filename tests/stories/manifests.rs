@@ -20,17 +20,17 @@ use tapdesk_tests::slack::Endpoints;
 
 const HOST: &str = "https://tap.example.com";
 
-fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn deployed(file: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn deployed(file: &str) -> anyhow::Result<Vec<u8>> {
     let path = project().join("deploy").join(file);
     std::fs::read(&path).with_context(|| path.display().to_string())
 }
 
 /// What the vendor's schema says about a file: what was read, and its faults.
-fn checked(kind: &str, file: &[u8]) -> anyhow::Result<Value> {
+pub(crate) fn checked(kind: &str, file: &[u8]) -> anyhow::Result<Value> {
     let folder = project().join("tests/schemas");
     ensure!(folder.join("node_modules").is_dir(), "run tests/run, or: npm ci --prefix tests/schemas");
     let mut child = Command::new("node")
@@ -47,7 +47,7 @@ fn checked(kind: &str, file: &[u8]) -> anyhow::Result<Value> {
 }
 
 /// The manifest, if the vendor takes it.
-fn manifest(kind: &str, file: &[u8]) -> anyhow::Result<Value> {
+pub(crate) fn manifest(kind: &str, file: &[u8]) -> anyhow::Result<Value> {
     let mut said = checked(kind, file)?;
     ensure!(said["faults"] == json!([]), "{}", said["faults"]);
     Ok(said["manifest"].take())
