@@ -48,11 +48,12 @@ async fn a_press_that_is_delivered_again_and_again_is_one_press() -> anyhow::Res
     ensure!(world.chat.replay(&show).await.is_accepted());
     world.settle().await?;
     let pin = world.pin_before(&world.mary)?;
+    let windows = world.chat.modals_ever_opened().len();
     for _ in 0..3 {
         ensure!(world.chat.replay(&show).await.is_accepted());
         world.settle().await?;
     }
-    ensure!(world.chat.modals_ever_opened().len() == 1, "a replay opened another window");
+    ensure!(world.chat.modals_ever_opened().len() == windows, "a replay opened another window");
     let code = world.code_at("+491701234512")?;
     world.browser().claims_and_sees(&code, &pin).await?;
     world.settle().await?;
