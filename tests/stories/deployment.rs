@@ -50,9 +50,12 @@ fn systemd_takes_the_unit_and_finds_little_exposed() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is written in a file, and what it is spoiled to.
+type Spoils = &'static [(&'static str, &'static str)];
+
 #[test]
 fn the_schemas_take_what_runs_containers_and_refuse_what_is_spoiled() -> anyhow::Result<()> {
-    let files: [(&str, &str, &[(&str, &str)]); 3] = [
+    let files: [(&str, &str, Spoils); 3] = [
         (
             "kubernetes",
             "kubernetes/tapdesk.yaml",

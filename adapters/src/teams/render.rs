@@ -154,7 +154,7 @@ fn button(button: &Button) -> Value {
 fn opens_dialog(choice: Choice) -> bool {
     match choice {
         Choice::ShowPin | Choice::LooksWrong | Choice::Ask => true,
-        Choice::Approve | Choice::Pick | Choice::Deny | Choice::Withdraw => false,
+        Choice::Approve | Choice::Pick | Choice::Deny | Choice::Withdraw | Choice::Disown => false,
     }
 }
 
@@ -165,6 +165,6 @@ fn decides(button: &Button) -> Option<&str> {
         Choice::Approve | Choice::Deny | Choice::ShowPin | Choice::Withdraw | Choice::LooksWrong => {
             Some(&button.value)
         }
-        Choice::Pick | Choice::Ask => None,
+        Choice::Pick | Choice::Ask | Choice::Disown => None,
     }
 }

@@ -339,8 +339,8 @@ fn pressed(wish: &Wish) -> Option<String> {
     match choice {
         Choice::Pick => value.rsplit_once('.').map(|(card, _)| card.to_owned()),
         Choice::Approve | Choice::Deny | Choice::Withdraw => Some(value.clone()),
-        // Their answer is a dialog.
-        Choice::ShowPin | Choice::LooksWrong | Choice::Ask => None,
+        // Their answer is a dialog, or a line: the button is on no approval card.
+        Choice::ShowPin | Choice::LooksWrong | Choice::Ask | Choice::Disown => None,
     }
 }
 
