@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use insta::assert_snapshot;
 use tapdesk_tests::claims::JANES_MAIL;
 use tapdesk_tests::graph::{MethodType, SignIn};
-use tapdesk_tests::scene::rulebook;
+use tapdesk_tests::scene::{rulebook, said};
 use tapdesk_tests::world::World;
 
 /// The permission that tells what was registered.
@@ -31,7 +31,7 @@ async fn jane_signs_in(world: &World) -> anyhow::Result<()> {
 }
 
 fn ada_reads(world: &World) -> String {
-    world.reads(&world.ada).join("\n=====\n")
+    said(&world.reads(&world.ada).join("\n=====\n"))
 }
 
 fn janes_mail(world: &World) -> String {
@@ -57,7 +57,19 @@ async fn a_used_pass_is_deleted_and_what_was_registered_with_it_is_told_by_kind(
 
     world.advance(FIVE_MINUTES + Duration::from_secs(10)).await?;
     is_gone(&world)?;
-    assert_snapshot!(ada_reads(&world), @r"
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: used.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: used.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: used.
+    =====
+    Jane Doe has the pass.
+    Since then: used.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then used.
     =====
     Jane Doe registered Windows Hello and Microsoft Authenticator.
@@ -97,7 +109,19 @@ async fn who_registered_nothing_yet_is_helped_in_time() -> anyhow::Result<()> {
     world.entra.grant_also(METHODS);
     jane_signs_in(&world).await?;
     world.advance(FIVE_MINUTES + Duration::from_secs(10)).await?;
-    assert_snapshot!(ada_reads(&world), @r"
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: used.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: used.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: used.
+    =====
+    Jane Doe has the pass.
+    Since then: used.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then used.
     =====
     Jane Doe registered nothing yet.
@@ -127,7 +151,19 @@ async fn what_nobody_may_read_is_not_known_and_stops_nothing() -> anyhow::Result
     jane_signs_in(&world).await?;
     world.advance(FIVE_MINUTES + Duration::from_secs(10)).await?;
     is_gone(&world)?;
-    assert_snapshot!(ada_reads(&world), @r"
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: used.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: used.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: used.
+    =====
+    Jane Doe has the pass.
+    Since then: used.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then used.
     =====
     What Jane Doe registered with the pass is not known to me.
@@ -146,7 +182,21 @@ async fn methods_that_graph_does_not_tell_for_ten_minutes_are_not_known() -> any
     jane_signs_in(&world).await?;
     world.graph.fail("/authentication/methods", 1_000, StatusCode::SERVICE_UNAVAILABLE);
     world.advance(Duration::from_mins(10)).await?;
-    assert_snapshot!(ada_reads(&world), @"The pass for Jane Doe is over: approved by Mary Major, then used.");
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: used.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: used.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: used.
+    =====
+    Jane Doe has the pass.
+    Since then: used.
+    =====
+    The pass for Jane Doe is over: approved by Mary Major, then used.
+    ");
     world.advance(FIVE_MINUTES + Duration::from_mins(1)).await?;
     ensure!(ada_reads(&world).contains("is not known to me"));
     world.everybody_reads();
@@ -160,7 +210,19 @@ async fn an_expired_pass_that_nobody_used_is_deleted_and_said_to_be_unused() -> 
     jane_sees_a_pass(&world).await?;
     world.advance(Duration::from_mins(61)).await?;
     is_gone(&world)?;
-    assert_snapshot!(ada_reads(&world), @r"
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: expired.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: expired.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: expired.
+    =====
+    Jane Doe has the pass.
+    Since then: expired.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then expired.
     Nobody signed in with it. If it is still needed, ask again.
     ");
@@ -183,7 +245,19 @@ async fn a_pass_for_several_sign_ins_lives_until_its_end_and_then_its_use_is_not
     world.nobody_is_bothered()?;
     world.advance(Duration::from_mins(31)).await?;
     is_gone(&world)?;
-    assert_snapshot!(ada_reads(&world), @r"
+    assert_snapshot!(ada_reads(&world), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: expired.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: expired.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: expired.
+    =====
+    Jane Doe has the pass.
+    Since then: expired.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then expired.
     Entra does not tell whether it was used.
     =====

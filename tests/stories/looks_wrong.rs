@@ -100,6 +100,8 @@ async fn whoever_is_asked_can_freeze_a_request_with_one_line() -> anyhow::Result
     helpdesk for staff
     ");
     insta::assert_snapshot!(said(&world.reads(&world.ada).join("\n")), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: denied by Mary Major.
     Request …… for Jane Doe was turned down by Mary Major.
     Talk to them if it is still needed; only a new request goes on.
     ");
@@ -124,6 +126,12 @@ async fn who_asked_cannot_tell_it_from_an_ordinary_denial() -> anyhow::Result<()
     let denied = ada_reads_when("Deny", false).await?;
     ensure!(ada_reads_when(LOOKS_WRONG, false).await? == denied, "Ada can tell it from: {denied}");
     insta::assert_snapshot!(ada_reads_when(LOOKS_WRONG, true).await?, @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: withdrawn by Mary Major.
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: withdrawn by Mary Major.
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: withdrawn by Mary Major.
     Request …… for Jane Doe is over: Mary Major took the approval back.
     Talk to them if it is still needed; only a new request goes on.
     ");
@@ -218,7 +226,17 @@ async fn once_the_pass_is_out_it_is_deleted_and_security_sees_what_was_registere
     - codes from an app: unknown time
     Remove in Entra what Jane Doe does not know. Talk to them on a number that you know.
     ");
-    insta::assert_snapshot!(said(&world.reads(&world.ada).join("\n")), @"The pass for Jane Doe is over: approved by Mary Major, then revoked by Mary Major.");
+    insta::assert_snapshot!(said(&world.reads(&world.ada).join("\n")), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: revoked by Mary Major.
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: revoked by Mary Major.
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: revoked by Mary Major.
+    Jane Doe has the pass.
+    Since then: revoked by Mary Major.
+    The pass for Jane Doe is over: approved by Mary Major, then revoked by Mary Major.
+    ");
     world.everybody_reads();
     world.finish().await
 }

@@ -19,6 +19,7 @@ mod delegating;
 mod deployment;
 mod disconnect;
 mod door;
+mod edited;
 mod ended;
 mod escalating;
 mod evaluation;

@@ -108,6 +108,8 @@ async fn a_wrong_number_ends_the_request_and_security_hears_of_it() -> anyhow::R
     If somebody told it to you, they are not who asked. I have told security; tell them who it was. If you guessed, tell them that, too.
     ");
     insta::assert_snapshot!(said(&world.reads(&world.ada).join("\n")), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: stopped, Mary Major chose another number.
     Request …… for Jane Doe is over: Mary Major chose another number than the one that I had shown to who asked.
     If it is still needed, ask again: you get a new number. Tell it to them in a call that you make.
     ");

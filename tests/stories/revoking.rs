@@ -61,6 +61,18 @@ async fn the_requester_revokes_and_everybody_hears() -> anyhow::Result<()> {
     let world = World::start().await?;
     let ticket = pass_shown(&world).await?;
     assert_snapshot!(told(&world, &world.ada, &format!("revoke {}", world.jane.account.mention())).await?, @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: revoked by Ada Agent.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: revoked by Ada Agent.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: revoked by Ada Agent.
+    =====
+    Jane Doe has the pass.
+    Since then: revoked by Ada Agent.
+    =====
     Request …… for Jane Doe: revoked by Ada Agent.
     Whatever pass still lives is deleted, and their sessions are ended. If Entra does not answer, I keep trying.
     =====
@@ -113,7 +125,21 @@ async fn security_revokes_what_it_had_no_part_in() -> anyhow::Result<()> {
             Request …… for Jane Doe: revoked by Sofia Security.
             Whatever pass still lives is deleted, and their sessions are ended. If Entra does not answer, I keep trying.
             ");
-            assert_snapshot!(read(&world, &world.ada), @"The pass for Jane Doe is over: approved by Mary Major, then revoked by Sofia Security.");
+            assert_snapshot!(read(&world, &world.ada), @"
+            Request …… for Jane Doe is with its approvers.
+            Since then: revoked by Sofia Security.
+            =====
+            Request …… for Jane Doe is approved by Mary Major.
+            Since then: revoked by Sofia Security.
+            =====
+            The code for Jane Doe went to +49…12 (sms).
+            Since then: revoked by Sofia Security.
+            =====
+            Jane Doe has the pass.
+            Since then: revoked by Sofia Security.
+            =====
+            The pass for Jane Doe is over: approved by Mary Major, then revoked by Sofia Security.
+            ");
             assert_snapshot!(read(&world, &world.mary), @"
             Pass for Jane Doe: approved by Mary Major, then revoked by Sofia Security
             =====

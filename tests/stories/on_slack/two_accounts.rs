@@ -105,3 +105,55 @@ async fn of_two_directory_accounts_with_one_address_the_sign_in_name_means_one()
     world.is_turned_away(&world.ada, text, "Several people in the directory have that address.").await?;
     world.finish().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_asked_for_is_theirs_from_either_account() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let adas_other = second_account(&world, &world.ada, "ada@contoso.com");
+    world.ada_asks_for_jane().await?;
+    world.everybody_reads();
+    for account in [&world.ada, &adas_other] {
+        let told = world.asks(account, "status").await?.join("\n");
+        ensure!(told.contains("Jane Doe (request ……, asked by Ada Agent): waiting for"), "{told}");
+        let told = world.asks(account, "pending").await?.join("\n");
+        ensure!(told.contains("You asked for:\nJane Doe"), "{told}");
+    }
+    world.presses(&world.mary, "Approve").await?;
+    world.everybody_reads();
+    ensure!(world.texts() == 1);
+    world.asks(&adas_other, "resend").await?;
+    ensure!(world.texts() == 2, "no new code was sent");
+    world.everybody_reads();
+    let told = world.asks(&adas_other, &format!("cancel {}", world.jane.account.mention())).await?.join("\n");
+    ensure!(told.contains("for Jane Doe is cancelled"), "{told}");
+    world.hears(&world.ada, "Since then: cancelled by the requester.")?;
+    ensure!(world.events("request.cancelled")? == 1);
+    let told = world.asks(&world.ada, "cancel").await?.join("\n");
+    ensure!(told.contains("You have no open request"), "{told}");
+    let told = world.asks(&world.ada, "status").await?.join("\n");
+    ensure!(told.contains("Ended since yesterday:\nJane Doe"), "{told}");
+    world.everybody_reads();
+    world.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_is_repeated_cancels_once() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let adas_other = second_account(&world, &world.ada, "ada@contoso.com");
+    world.ada_asks_for_jane().await?;
+    world.asks(&adas_other, "cancel").await?;
+    world.ada_asks_for_jane().await?;
+    let deliveries = world.chat.deliveries();
+    let cancelling =
+        deliveries.iter().rev().find(|one| String::from_utf8_lossy(&one.body).contains("cancel"));
+    let cancelling = cancelling.ok_or_else(|| anyhow::anyhow!("nothing was cancelled"))?;
+    world.chat.replay(cancelling).await;
+    world.settle().await?;
+    ensure!(
+        world.events("request.cancelled")? == 1,
+        "the second request was cancelled by the first one's delivery"
+    );
+    world.presses(&world.mary, "Deny").await?;
+    world.everybody_reads();
+    world.finish().await
+}
