@@ -7,8 +7,6 @@
 mod client;
 mod parse;
 mod render;
-#[cfg(test)]
-mod testing;
 mod verify;
 
 use std::fmt;
@@ -268,8 +266,8 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::verify::testing::{APP, NOW, Set, TENANT};
     use super::*;
-    use testing::{APP, NOW, Set, TENANT};
 
     const OUTGOING: &str = "vqF0En+Z0ucuRTM/01o2GuhMH3hKKk/N2bOmlM31zaA=";
 

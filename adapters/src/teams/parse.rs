@@ -306,6 +306,7 @@ fn installation(said: &Activity, ours: &Ours) -> Result<Parsed, Parsed> {
 fn members(said: &Activity, ours: &Ours) -> Routes {
     let mut routes = Sender::of(said, ours).map(|sender| sender.routes(said)).unwrap_or_default();
     let Some((service_url, conversation)) = where_from(said) else { return routes };
+    let conversation = without_thread(&conversation).to_owned();
     let user = |party: &Party| {
         Some((account(some(party.aad_object_id.as_ref())?, ours)?, some(party.id.as_ref())?.to_owned()))
     };
@@ -330,6 +331,11 @@ fn where_from(said: &Activity) -> Option<(String, String)> {
     let service = some(said.service_url.as_ref())?.trim_end_matches('/');
     let is_sound = |text: &str| !text.contains(char::is_whitespace) && !text.chars().all(|c| c == '.');
     (is_sound(conversation) && is_sound(service)).then(|| (service.to_owned(), conversation.to_owned()))
+}
+
+/// A channel's conversation names one thread of it; its members are those of the whole.
+fn without_thread(conversation: &str) -> &str {
+    conversation.split_once(";messageid=").map_or(conversation, |(channel, _)| channel)
 }
 
 /// The account with that object id, if it is one.
@@ -362,7 +368,7 @@ impl Sender {
     fn way(&self, said: &Activity) -> Way {
         Way {
             service_url: self.service_url.clone(),
-            conversation: self.conversation.clone(),
+            conversation: without_thread(&self.conversation).to_owned(),
             user: self.id.clone(),
             personal: self.is_personal,
             zone: said.zone().map(str::to_owned),

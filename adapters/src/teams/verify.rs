@@ -8,6 +8,8 @@
 mod keys;
 pub(super) mod outgoing;
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

@@ -7,7 +7,7 @@ use tapdesk_core::ports::{Clock, Entropy, Store};
 use tapdesk_core::ticket::Revealed;
 use tempfile::TempDir;
 
-use super::super::testing::{APP, Asked, Loopback, NOW, Set, TENANT};
+use super::super::verify::testing::{APP, Asked, Loopback, NOW, Set, TENANT};
 use super::super::{ISSUER, TOKEN_SCOPE, TeamsConfig};
 use super::*;
 use crate::secret::Secret;

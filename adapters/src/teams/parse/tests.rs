@@ -6,8 +6,8 @@ use tapdesk_core::form::{Entry, FieldName, Purpose};
 use tapdesk_core::inbound::{Ask, Unclear};
 use tapdesk_core::people::Naming;
 
-use super::super::testing::{APP, Loopback, NOW, SERVICE, Set, TENANT, TestKey, authorized, claims};
 use super::super::verify::Verifier;
+use super::super::verify::testing::{APP, Loopback, NOW, SERVICE, Set, TENANT, TestKey, authorized, claims};
 use super::super::{ISSUER, SERVICE_HOSTS};
 use super::*;
 
@@ -343,6 +343,8 @@ async fn every_message_tells_where_its_sender_is_reached() {
     let known: Vec<(&str, bool)> =
         routes.learnt.iter().map(|(user, way)| (user.id.as_str(), way.personal)).collect();
     assert_eq!(known, [(MANAGER, false), ("29:1jane", false)]);
+    let channel = "19:c@thread.tacv2";
+    assert!(routes.learnt.iter().all(|(_, way)| way.conversation == channel), "members are the channel's");
 }
 
 #[tokio::test]
@@ -378,7 +380,7 @@ async fn people_who_join_or_leave_are_reached_or_not_any_more() {
     let learnt: Vec<&str> = joined.learnt.iter().map(|(user, _)| user.id.as_str()).collect();
     assert_eq!((learnt, joined.gone.len()), (vec![MANAGER, JANE], 0));
     let Parsed::Routes(left) = understood(&update("/membersRemoved"), &token) else { panic!("no routes") };
-    assert_eq!(left.gone, [(user(JANE), "19:c@thread.tacv2;messageid=7".to_owned())]);
+    assert_eq!(left.gone, [(user(JANE), "19:c@thread.tacv2".to_owned())]);
 }
 
 #[tokio::test]

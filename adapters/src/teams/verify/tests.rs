@@ -3,8 +3,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::super::testing::{APP, Loopback, NOW, SERVICE, Set, TestKey, authorized, claims};
 use super::super::{ISSUER, OPENID_URL};
+use super::testing::{APP, Loopback, NOW, SERVICE, Set, TestKey, authorized, claims};
 use super::*;
 
 /// The Connector's published keys, and those that are not.
@@ -91,7 +91,7 @@ async fn every_case_that_microsofts_libraries_disagree_on_gets_the_strict_verdic
         ("no aud", genuine(&changed(&[("aud", json!(null))])), Err(NotVerified::Token)),
         (
             "another aud",
-            genuine(&changed(&[("aud", json!(super::super::testing::TENANT))])),
+            genuine(&changed(&[("aud", json!(super::testing::TENANT))])),
             Err(NotVerified::Parties),
         ),
         ("several aud", genuine(&changed(&[("aud", json!([APP]))])), Err(NotVerified::Token)),

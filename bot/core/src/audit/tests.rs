@@ -37,13 +37,13 @@ fn what_two_ledgers_say_about_a_request_is_one_row() {
         with(line("two", 2, 2, 3, "request.denied"), &[("ended", "denied")]),
         with(given, &[("proof", "button")]),
         with(checked, &[("subject", &JANE.to_string()), ("approvals", "2"), ("ticket_number", "INC1")]),
-        with(line("one", 1, 0, 1, "request.received"), &[("chat", "slack"), ("reason", "~00")]),
+        with(line("one", 1, 0, 1, "request.received"), &[("chat", "chat"), ("reason", "~00")]),
         line("one", 7, 1, 2, "approver.asked"),
         line("one", 8, 1, 2, "approver.asked"),
     ]);
     assert_eq!((row.requester, row.subject), (Some(SAM), Some(JANE)));
     assert_eq!((row.outcome.as_str(), row.ended_at, row.approvals_wanted), ("denied", Some(at(2)), Some(2)));
-    assert_eq!((row.asked_at.as_str(), row.ticket_number.as_deref()), ("slack", Some("INC1")));
+    assert_eq!((row.asked_at.as_str(), row.ticket_number.as_deref()), ("chat", Some("INC1")));
     let decision = &row.decisions[0];
     assert_eq!((decision.by, decision.proof.as_deref()), (Some(MAX), Some("button")));
     assert_eq!(row.other_lines, BTreeMap::from([("approver.asked".to_owned(), 2)]));

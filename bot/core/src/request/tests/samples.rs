@@ -48,7 +48,7 @@ pub(crate) fn human(id: PersonId) -> Human {
 }
 
 pub(crate) fn account(id: PersonId) -> ChatUser {
-    ChatUser { chat: "slack".into(), workspace: "T1".to_owned(), id: format!("U{}", id.0.as_u128()) }
+    ChatUser { chat: "chat".into(), workspace: "T1".to_owned(), id: format!("U{}", id.0.as_u128()) }
 }
 
 pub(crate) fn candidate(id: PersonId) -> Candidate {
@@ -85,7 +85,7 @@ pub(crate) fn told(message: &str) -> ToldRequester {
 
 pub(crate) fn posted(approver: PersonId, message: &str) -> Posted {
     let message =
-        MessageRef { chat: "slack".into(), conversation: "D1".to_owned(), message: message.to_owned() };
+        MessageRef { chat: "chat".into(), conversation: "D1".to_owned(), message: message.to_owned() };
     Posted { approver, at: monday(), message }
 }
 

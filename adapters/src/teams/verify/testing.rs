@@ -15,20 +15,20 @@ use tapdesk_core::ports::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(super) const NOW: i64 = 1_795_374_881;
-pub(super) const APP: &str = "11111111-2222-3333-4444-555555555555";
-pub(super) const TENANT: &str = "72f988bf-0000-4000-8000-000000000001";
-pub(super) const SERVICE: &str = "https://smba.trafficmanager.net/emea/";
+pub(in crate::teams) const NOW: i64 = 1_795_374_881;
+pub(in crate::teams) const APP: &str = "11111111-2222-3333-4444-555555555555";
+pub(in crate::teams) const TENANT: &str = "72f988bf-0000-4000-8000-000000000001";
+pub(in crate::teams) const SERVICE: &str = "https://smba.trafficmanager.net/emea/";
 
 /// A clock that shows what it was set to.
-pub(super) struct Set(AtomicI64);
+pub(in crate::teams) struct Set(AtomicI64);
 
 impl Set {
-    pub(super) fn to(seconds: i64) -> Arc<Self> {
+    pub(in crate::teams) fn to(seconds: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(seconds)))
     }
 
-    pub(super) fn on(&self, seconds: i64) {
+    pub(in crate::teams) fn on(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 }
@@ -40,18 +40,18 @@ impl Clock for Set {
 }
 
 /// A key that was made for this test.
-pub(super) struct TestKey {
-    pub(super) kid: &'static str,
+pub(in crate::teams) struct TestKey {
+    pub(in crate::teams) kid: &'static str,
     pair: KeyPair,
 }
 
 impl TestKey {
-    pub(super) fn fresh(kid: &'static str) -> Self {
+    pub(in crate::teams) fn fresh(kid: &'static str) -> Self {
         Self { kid, pair: KeyPair::generate(KeySize::Rsa2048).unwrap() }
     }
 
     /// What is published of it.
-    pub(super) fn published(&self, endorsements: &Value) -> Value {
+    pub(in crate::teams) fn published(&self, endorsements: &Value) -> Value {
         // RFC 8017: a sequence of modulus (with its leading zero) and exponent; 2048 bits make the lengths fixed.
         let modulus = &self.pair.public_key().as_ref()[9..265];
         let mut key = json!({
@@ -64,11 +64,11 @@ impl TestKey {
         key
     }
 
-    pub(super) fn modulus(&self) -> Vec<u8> {
+    pub(in crate::teams) fn modulus(&self) -> Vec<u8> {
         self.pair.public_key().as_ref()[9..265].to_vec()
     }
 
-    pub(super) fn token(&self, header: &Value, claims: &Value) -> String {
+    pub(in crate::teams) fn token(&self, header: &Value, claims: &Value) -> String {
         let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
         let message = format!("{}.{}", part(header), part(claims));
         let mut signature = vec![0; self.pair.public_modulus_len()];
@@ -76,18 +76,18 @@ impl TestKey {
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    pub(super) fn header(&self) -> Value {
+    pub(in crate::teams) fn header(&self) -> Value {
         json!({ "alg": "RS256", "kid": self.kid, "x5t": self.kid, "typ": "JWT" })
     }
 }
 
-pub(super) fn claims() -> Value {
+pub(in crate::teams) fn claims() -> Value {
     json!({
-        "iss": super::ISSUER, "aud": APP, "serviceurl": SERVICE, "nbf": NOW - 60, "exp": NOW + 3600,
+        "iss": super::super::ISSUER, "aud": APP, "serviceurl": SERVICE, "nbf": NOW - 60, "exp": NOW + 3600,
     })
 }
 
-pub(super) fn authorized(authorization: &str) -> HeaderMap {
+pub(in crate::teams) fn authorized(authorization: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.append(AUTHORIZATION, authorization.parse().unwrap());
     headers
@@ -95,24 +95,24 @@ pub(super) fn authorized(authorization: &str) -> HeaderMap {
 
 /// Something that was asked of a loopback server.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) authorization: String,
-    pub(super) body: String,
+pub(in crate::teams) struct Asked {
+    pub(in crate::teams) method: String,
+    pub(in crate::teams) path: String,
+    pub(in crate::teams) authorization: String,
+    pub(in crate::teams) body: String,
 }
 
 type Answering = Box<dyn Fn(&str, &Asked) -> (u16, Value) + Send + Sync>;
 
 /// A server on loopback that answers as a test says and keeps what it was asked.
-pub(super) struct Loopback {
-    pub(super) base: String,
+pub(in crate::teams) struct Loopback {
+    pub(in crate::teams) base: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Loopback {
     /// `answer` is given the server's address and what is asked.
-    pub(super) async fn answering(
+    pub(in crate::teams) async fn answering(
         answer: impl Fn(&str, &Asked) -> (u16, Value) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -133,7 +133,7 @@ impl Loopback {
         Self { base, asked }
     }
 
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(in crate::teams) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
