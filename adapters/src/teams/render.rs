@@ -20,6 +20,8 @@ use super::parse::back::{CHOICE, CLOSE, REFRESH, VALUE};
 const CARD: &str = "application/vnd.microsoft.card.adaptive";
 /// Bytes of an activity: what every way of Teams takes, the narrowest included.
 const LARGEST: usize = 28_000;
+/// Bytes of what is around the body: two captions, and how it is drawn anew.
+const FRAME: usize = 5_000;
 /// Characters of a paragraph.
 const PARAGRAPH: usize = 3000;
 /// Characters of a fact's value.
@@ -31,7 +33,7 @@ const BUTTON: usize = 75;
 /// Buttons side by side: Teams shows no more.
 const MOST_BUTTONS: usize = 6;
 /// Rows of buttons.
-const MOST_ROWS: usize = 5;
+const MOST_ROWS: usize = 3;
 
 /// A message with the card, drawn anew by the clients of those who `view` it.
 pub(super) fn message(card: &Card, viewer: Option<&str>) -> Value {
@@ -57,7 +59,7 @@ pub(super) fn card(card: &Card, viewer: Option<&str>) -> Value {
     }
     body.extend(card.text.iter().filter(|text| !text.trim().is_empty()).map(|text| paragraph(text)));
     let rows: Vec<Value> = card.buttons.chunks(MOST_BUTTONS).take(MOST_ROWS).map(row).collect();
-    let mut drawn = adaptive(&fitting(body, &rows), &card.title);
+    let mut drawn = adaptive(&fitting(body, rows), &card.title);
     if let (Some(viewer), Some(value)) = (viewer, card.buttons.iter().find_map(decides)) {
         let action = json!({ "type": "Action.Execute", "verb": REFRESH, "data": { VALUE: value } });
         drawn["refresh"] = json!({ "action": action, "userIds": [viewer] });
@@ -89,19 +91,20 @@ fn adaptive(body: &[Value], title: &str) -> Value {
 }
 
 /// As much of the body as fits beside the buttons, which are never left out.
-fn fitting(mut body: Vec<Value>, rows: &[Value]) -> Vec<Value> {
-    let size =
-        |elements: &[Value]| elements.iter().map(|element| element.to_string().len() + 1).sum::<usize>();
-    let room = LARGEST.saturating_sub(size(rows) + 4 * LABEL * 4);
-    let mut is_cut = false;
-    while size(&body) > room && body.len() > 1 {
-        body.pop();
-        is_cut = true;
-    }
-    if is_cut {
+fn fitting(body: Vec<Value>, rows: Vec<Value>) -> Vec<Value> {
+    let size = |element: &Value| element.to_string().len() + 1;
+    let mut room = LARGEST.saturating_sub(rows.iter().map(size).sum::<usize>() + FRAME);
+    let whole = body.len();
+    let mut fits = |element: &Value| {
+        let left = room.checked_sub(size(element));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let mut body: Vec<Value> = body.into_iter().take_while(|element| fits(element)).collect();
+    if body.len() < whole {
         body.push(paragraph(""));
     }
-    body.extend(rows.iter().cloned());
+    body.extend(rows);
     body
 }
 

@@ -258,8 +258,8 @@ fn text() -> impl Strategy<Value = String> {
 fn cards() -> impl Strategy<Value = Card> {
     let looks = prop_oneof![Just(Look::Primary), Just(Look::Danger), Just(Look::Plain)];
     let buttons = prop::collection::vec(("[a-z😀]{0,200}", 0..Choice::ALL.len(), looks), 0..40);
-    let facts = prop::collection::vec((text(), text()), 0..60);
-    (text(), facts, prop::collection::vec(text(), 0..60), buttons).prop_map(
+    let facts = prop::collection::vec((text(), text()), 0..8);
+    (text(), facts, prop::collection::vec(text(), 0..12), buttons).prop_map(
         |(title, facts, text, buttons)| Card {
             title,
             facts,
@@ -278,7 +278,7 @@ fn cards() -> impl Strategy<Value = Card> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_card_of_any_length_is_larger_than_teams_takes(card in cards()) {
