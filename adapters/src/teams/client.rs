@@ -88,9 +88,11 @@ impl Chat for Teams {
                 return Ok(());
             }
         }
-        if let Some(place) = reply.whisper.as_ref().and_then(|place| place.parse::<Place>().ok()) {
-            let message = render::message(card, Some(&place.user));
-            return Ok(self.post_privately(&reply.to, &place, &message).await.map(drop)?);
+        if let Some(here) = reply.whisper.as_deref()
+            && let Ok(place) = here.parse::<Place>()
+        {
+            let (message, answered) = (render::message(card, Some(&place.user)), Place::answered(here));
+            return Ok(self.post_privately(&reply.to, &place, answered, &message).await.map(drop)?);
         }
         Ok(self.say(&reply.to, card).await.map(drop)?)
     }
@@ -246,16 +248,18 @@ impl Teams {
         let way = if way.personal { way } else { self.begin(to, way).await? };
         let place = way.place();
         let message = draw(&place.user);
-        self.post_privately(to, &place, &message).await
+        self.post_privately(to, &place, None, &message).await
     }
 
     async fn post_privately(
         &self,
         to: &ChatUser,
         place: &Place,
+        answered: Option<&str>,
         message: &Value,
     ) -> Result<MessageRef, SayError> {
-        let path = ["conversations", &place.conversation, "activities"];
+        let mut path = vec!["conversations", place.conversation.as_str(), "activities"];
+        path.extend(answered);
         match self.call(Method::POST, place, &path, Some(message)).await {
             Ok(answer) => {
                 let message = id_of(&answer)?;

@@ -350,6 +350,8 @@ struct Sender {
     service_url: String,
     conversation: String,
     delivery: DeliveryId,
+    /// The message that they wrote, if it is one.
+    typed: Option<String>,
     is_personal: bool,
 }
 
@@ -362,7 +364,10 @@ impl Sender {
         let (service_url, conversation) = where_from(said).ok_or(Parsed::Malformed)?;
         let activity = some(said.id.as_ref()).ok_or(Parsed::Malformed)?;
         let delivery = delivery(&["activity", &conversation, activity]);
-        Ok(Self { user, id, service_url, conversation, delivery, is_personal: said.is_personal() })
+        let is_message =
+            some(said.kind.as_ref()) == Some("message") && !activity.contains(char::is_whitespace);
+        let typed = is_message.then(|| activity.to_owned());
+        Ok(Self { user, id, service_url, conversation, delivery, typed, is_personal: said.is_personal() })
     }
 
     fn way(&self, said: &Activity) -> Way {
@@ -405,7 +410,9 @@ impl Sender {
     }
 
     fn with(&self, wish: Wish, delivery: DeliveryId, answered: Answered, routes: Routes) -> Parsed {
-        let whisper = self.is_personal.then(|| self.place().to_string());
+        let place = self.place();
+        let here = self.typed.as_ref().map_or_else(|| place.to_string(), |typed| place.answering(typed));
+        let whisper = self.is_personal.then_some(here);
         let reply = Reply { modal: None, whisper, to: self.user.clone() };
         let inbound = Inbound { delivery, sender: self.user.clone(), wish, reply };
         Parsed::Inbound(Box::new(Message { inbound, answered, routes }))

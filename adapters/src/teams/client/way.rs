@@ -69,6 +69,18 @@ impl TryFrom<&Conversation> for Way {
     }
 }
 
+impl Place {
+    /// The place as a text that also names the message there that is answered.
+    pub(in crate::teams) fn answering(&self, message: &str) -> String {
+        format!("{self} {message}")
+    }
+
+    /// The message that such a text names.
+    pub(in crate::teams) fn answered(text: &str) -> Option<&str> {
+        text.split(' ').nth(3)
+    }
+}
+
 /// None of the three parts has a blank in it.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +92,7 @@ impl FromStr for Place {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.splitn(3, ' ').map(str::to_owned);
+        let mut parts = text.split(' ').map(str::to_owned);
         let mut part = || parts.next().filter(|part| !part.is_empty()).ok_or(());
         Ok(Self { service_url: part()?, conversation: part()?, user: part()? })
     }
@@ -114,6 +126,9 @@ mod tests {
         let way = way("19:c@thread.tacv2;messageid=1", false, None);
         assert_eq!(Way::try_from(&Conversation::from(&way)).unwrap(), way);
         assert_eq!(way.place().to_string().parse(), Ok(way.place()));
+        let answer = way.place().answering("1764000000");
+        assert_eq!((answer.parse(), Place::answered(&answer)), (Ok(way.place()), Some("1764000000")));
+        assert_eq!(Place::answered(&way.place().to_string()), None);
         for text in ["", "https://a", "https://a b", "https://a  c"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
