@@ -15,10 +15,13 @@ impl World {
         self.form(who)
     }
 
-    /// What the form in front of somebody says now.
+    /// What the form in front of somebody says now, without the way out of it, which is each chat's own.
     pub fn form(&self, who: &Colleague) -> anyhow::Result<String> {
         let view = self.chat.modal(&who.account);
-        Ok(view.with_context(|| format!("{} has no form open", who.account.name))?.visible_text())
+        let text = view.with_context(|| format!("{} has no form open", who.account.name))?.visible_text();
+        let (fields, buttons) = text.rsplit_once('\n').context("a form has fields and a button")?;
+        let submit = buttons.split_inclusive(']').next().unwrap_or_default();
+        Ok(format!("{fields}\n{submit}"))
     }
 
     /// Somebody fills in the form that is open, and submits it; nobody has worked since.

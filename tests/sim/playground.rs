@@ -6,9 +6,10 @@ use tapdesk_tests::tales;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let name = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["--story"] => "slack",
-        ["--story", name] => name,
+    let names: Vec<&str> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["--story"] => vec!["slack"],
+        ["--story", "all"] => tales::ALL.to_vec(),
+        ["--story", name] if tales::ALL.contains(&name) => vec![name],
         _ => return usage(),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -18,25 +19,21 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let told = match name {
-        "slack" => runtime.block_on(tales::slack(&say)),
-        "hook" => runtime.block_on(tales::hook(&say)),
-        _ => return usage(),
-    };
-    match told {
-        Ok(()) => {
-            say(&format!("story {name}: ok"));
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            say(&format!("story {name}: failed: {error:#}"));
-            ExitCode::FAILURE
+    let mut code = ExitCode::SUCCESS;
+    for name in names {
+        match runtime.block_on(tales::tell(name, &say)) {
+            Ok(()) => say(&format!("story {name}: ok")),
+            Err(error) => {
+                say(&format!("story {name}: failed: {error:#}"));
+                code = ExitCode::FAILURE;
+            }
         }
     }
+    code
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: cargo playground --story slack|hook");
+    eprintln!("usage: cargo playground --story {}|all", tales::ALL.join("|"));
     ExitCode::from(2)
 }
 

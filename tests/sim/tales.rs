@@ -8,13 +8,53 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use axum::http::StatusCode;
 
+use crate::chat::ChatKind;
 use crate::tickets::approved_ticket;
 use crate::wire::{Exchange, Wire};
-use crate::world::{SECURITY, World};
+use crate::world::{SECURITY, Setting, World};
 
-/// The happy path in Slack.
-pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
-    let world = World::start().await?;
+/// A tale by its name, which the playground takes on its command line.
+pub async fn tell(name: &str, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+    match name {
+        "slack" => happy_path(ChatKind::Slack, say).await,
+        "teams" => happy_path(ChatKind::Teams, say).await,
+        "hook" => hook(say).await,
+        other => anyhow::bail!("there is no tale {other:?}"),
+    }
+}
+
+/// The names of all tales.
+pub const ALL: [&str; 3] = ["slack", "teams", "hook"];
+
+/// How a chat is spoken of.
+struct Manner {
+    asked: &'static str,
+    answered: &'static str,
+    private: &'static str,
+    window: &'static str,
+}
+
+fn manner(chat: ChatKind) -> Manner {
+    match chat {
+        ChatKind::Slack => Manner {
+            asked: "/tap for @jane lost her phone, INC0012345",
+            answered: "  Slack → tapdesk   POST /slack/commands, signed; answered 200 “Checking…”, visible to Ada alone",
+            private: "direct messages",
+            window: "a private window",
+        },
+        ChatKind::Teams => Manner {
+            asked: "tap for jane.doe@contoso.com lost her phone, INC0012345",
+            answered: "  Teams → tapdesk   POST /teams/messages, with a token of the Bot Connector; answered 200, then “Checking…” in her chat",
+            private: "chat with tapdesk",
+            window: "a dialog",
+        },
+    }
+}
+
+/// The happy path in a chat.
+async fn happy_path(chat: ChatKind, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+    let manner = manner(chat);
+    let world = World::with(Setting { chat, ..Setting::default() }).await?;
     let mut wires = Wires::watch(&world);
     say(
         "Contoso, 10:00. Jane Doe has lost her phone and is locked out. tapdesk runs with the embedded store.",
@@ -23,14 +63,14 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     let mention = world.jane.account.mention();
     let reply = world.types(&world.ada, &format!("for {mention} lost her phone, INC0012345")).await;
     ensure!(reply.is_accepted(), "the command was not accepted: {reply:?}");
-    say("Ada (help desk)   types: /tap for @jane lost her phone, INC0012345");
-    say("  Slack → tapdesk   POST /slack/commands, signed; answered 200 “Checking…”, visible to Ada alone");
+    say(&format!("Ada (help desk)   types: {}", manner.asked));
+    say(manner.answered);
     world.settle().await?;
     wires.tell(say);
     world.hears(&world.ada, "is with its approvers")?;
 
     let card = world.card(&world.mary, "Approve")?;
-    say("Mary (manager)    reads in her direct messages:");
+    say(&format!("Mary (manager)    reads in her {}:", manner.private));
     card.visible_text().lines().for_each(|line| say(&format!("                  | {line}")));
     world.presses(&world.mary, "Approve").await?;
     say("Mary              presses Approve");
@@ -44,8 +84,9 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     world.presses(&world.mary, "Show PIN").await?;
     let pin = world.pin_before(&world.mary)?;
     say(&format!(
-        "Mary              presses Show PIN, reads {} in a private window, and calls Jane",
-        mask(&pin)
+        "Mary              presses Show PIN, reads {} in {}, and calls Jane",
+        mask(&pin),
+        manner.window
     ));
     wires.tell(say);
     world.reads(&world.mary);
@@ -88,7 +129,7 @@ pub async fn slack(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
 }
 
 /// A ticket system asks, and the ticket's approver is told at once.
-pub async fn hook(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
+async fn hook(say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<()> {
     let world = World::with_trusted_tickets().await?;
     let mut wires = Wires::watch(&world);
     say(

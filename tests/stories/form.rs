@@ -24,7 +24,7 @@ async fn the_bare_command_opens_a_form_and_commits_nothing() -> anyhow::Result<(
       Like INC0012345, if there is one. Some rules want it.
     Lifetime (optional): (10 minutes | 30 minutes | 1 hour)
       How long the pass works once it is opened; never longer than the rule allows. Empty: as the rule says.
-    [Ask] [Never mind]
+    [Ask]
     ");
     ensure!(world.chat.close_view(&world.ada.account).await?.is_none(), "closing it was to be told");
     world.settle().await?;

@@ -53,13 +53,12 @@ async fn whoever_is_asked_can_freeze_a_request_with_one_line() -> anyhow::Result
     let approve = world.value_of(&world.otto, "Approve")?;
     world.everybody_reads();
     world.presses(&world.mary, LOOKS_WRONG).await?;
-    let modal = world.chat.modal(&world.mary.account).context("no window opens")?;
-    insta::assert_snapshot!(modal.visible_text(), @"
+    insta::assert_snapshot!(world.form(&world.mary)?, @"
     This looks wrong
     Sending this stops the request for good: only a new one goes on. Security reads your line; whoever asked hears only that the request is over.
     What looks wrong?: ____
       One line, for security.
-    [Stop it] [Back]
+    [Stop it]
     ");
     ensure!(
         world.events("request.doubted")? == 0 && world.card(&world.mary, "Approve").is_ok(),

@@ -43,6 +43,7 @@ mod main_path;
 mod manifests;
 mod matching;
 mod on_slack;
+mod on_teams;
 mod owner;
 mod people;
 mod policy;

@@ -25,7 +25,7 @@ const IN_DIALOG: [&str; 3] = ["show_pin", "looks_wrong", "ask"];
 #[async_trait]
 impl Platform for Teams {
     fn name(&self) -> &'static str {
-        "Microsoft Teams"
+        "Teams"
     }
 
     fn command(&self) -> &'static str {
@@ -126,7 +126,7 @@ outgoing_secrets = ["{}"]
     }
 
     async fn types(&self, who: &Account, text: &str) -> Reply {
-        self.types(who.in_teams(), format!("{COMMAND} {text}").trim()).await
+        self.types_and_waits(who.in_teams(), format!("{COMMAND} {text}").trim()).await
     }
 
     async fn shortcut(&self, who: &Account) -> Reply {
@@ -236,7 +236,9 @@ outgoing_secrets = ["{}"]
 
     fn home(&self, who: &Account) -> Option<View> {
         let user = who.in_teams();
-        self.inbox(user).pop().map(|message| View::Teams(message.as_view(user)))
+        let newest = self.inbox(user).pop()?;
+        self.leaves(user, &newest);
+        Some(View::Teams(newest.as_view(user)))
     }
 
     fn everything_ever_seen(&self) -> Vec<Value> {
@@ -252,11 +254,11 @@ outgoing_secrets = ["{}"]
     }
 
     async fn replay(&self, delivery: &Delivery) -> Reply {
-        self.replay(delivery).await
+        said(self.again_and_waits(delivery, self.replay(delivery)).await)
     }
 
     async fn retry(&self, delivery: &Delivery) -> Reply {
-        self.retry(delivery).await
+        said(self.again_and_waits(delivery, self.retry(delivery)).await)
     }
 
     fn credentials(&self) -> Vec<String> {
@@ -277,7 +279,7 @@ outgoing_secrets = ["{}"]
 
 /// The answer with what it says in words; a card or a dialog says nothing by itself.
 fn said(reply: Reply) -> Reply {
-    let answer = reply.json().unwrap_or_default();
+    let Some(answer) = reply.json() else { return reply };
     let text = [&answer["value"], &answer["task"]["value"]].into_iter().find_map(Value::as_str);
     Reply { body: text.unwrap_or_default().to_owned(), ..reply }
 }

@@ -22,11 +22,25 @@ struct Seen {
 impl Teams {
     /// Types something in the private chat with the app. People cannot be mentioned there.
     pub async fn types(&self, user: &Person, text: &str) -> Reply {
+        let activity = self.message_activity(user, text);
+        self.state().typed.push(text.to_owned());
+        self.send(&activity).await
+    }
+
+    /// The same, watching the chat until something is said to it.
+    pub async fn types_and_waits(&self, user: &Person, text: &str) -> Reply {
+        let activity = self.message_activity(user, text);
+        self.state().typed.push(text.to_owned());
+        self.and_waits(&activity, self.send(&activity)).await
+    }
+
+    /// What the Connector says of that.
+    #[must_use]
+    pub fn message_activity(&self, user: &Person, text: &str) -> Value {
         let mut activity = self.personal_activity(user, "message");
         activity["text"] = json!(text);
         activity["textFormat"] = json!("plain");
-        self.state().typed.push(text.to_owned());
-        self.send(&activity).await
+        activity
     }
 
     /// Types something in a channel, where `<at>Name</at>` mentions the app or a member; it begins a thread.

@@ -18,6 +18,7 @@ mod state;
 mod tests;
 mod token;
 mod visible;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

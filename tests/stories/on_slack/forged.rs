@@ -317,6 +317,17 @@ fn forgeries(world: &World, route: &Route, genuine: &Genuine) -> anyhow::Result<
             all.extend(other_methods(route, genuine));
             all
         }
+        // A chat that is not configured is not there. What Teams is refused where it is, the stories on_teams tell.
+        ("POST", "/teams/messages" | "/teams/outgoing") => {
+            let bare = Knock::new(Method::POST, route.path).body(r#"{"type":"message"}"#);
+            let mut all = vec![
+                forgery("no authorization", bare.clone(), 404),
+                forgery("any token", bare.and("authorization", "Bearer abc"), 404),
+                forgery("any code", bare.and("authorization", "HMAC YWJj"), 404),
+            ];
+            all.extend(other_methods(route, genuine));
+            all
+        }
         ("POST", "/hooks/requests") => {
             let mut all = disordered(world, genuine);
             all.extend(other_methods(route, genuine));
