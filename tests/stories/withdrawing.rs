@@ -17,6 +17,12 @@ async fn a_withdrawn_approval_ends_the_request_for_everybody() -> anyhow::Result
     ensure!(world.card(&world.otto, BUTTON).is_err(), "Otto approved nothing");
     world.presses(&world.mary, BUTTON).await?;
     assert_snapshot!(said(&world.reads(&world.ada).join("\n")), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: withdrawn by Mary Major.
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: withdrawn by Mary Major.
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: withdrawn by Mary Major.
     Request …… for Jane Doe is over: Mary Major took the approval back.
     Talk to them if it is still needed; only a new request goes on.
     ");

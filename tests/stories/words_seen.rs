@@ -55,7 +55,10 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
     ");
 
     world.presses(&world.mary, "Approve").await?;
-    assert_snapshot!(read_by(&world, &world.ada), @r"
+    assert_snapshot!(read_by(&world, &world.ada), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: approved by Mary Major.
+    =====
     Request …… for Jane Doe is approved by Mary Major.
     The code is on its way to the contact on file.
     =====
@@ -112,7 +115,16 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
 
     let passcode = world.browser().claims_and_sees(&code, &pin).await?;
     world.settle().await?;
-    assert_snapshot!(read_by(&world, &world.ada), @r"
+    assert_snapshot!(read_by(&world, &world.ada), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: they have the pass.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: they have the pass.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: they have the pass.
+    =====
     Jane Doe has the pass.
     It may take two minutes until Windows accepts it. Do not ask for another one: that voids this one.
     ");
@@ -147,7 +159,19 @@ async fn what_ada_mary_otto_jane_and_security_read_on_the_main_path() -> anyhow:
 
     ensure!(world.graph.use_pass(&world.jane.person, &passcode) == SignIn::Ok);
     world.advance(Duration::from_mins(10)).await?;
-    assert_snapshot!(read_by(&world, &world.ada), @r"
+    assert_snapshot!(read_by(&world, &world.ada), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: used.
+    =====
+    Request …… for Jane Doe is approved by Mary Major.
+    Since then: used.
+    =====
+    The code for Jane Doe went to +49…12 (sms).
+    Since then: used.
+    =====
+    Jane Doe has the pass.
+    Since then: used.
+    =====
     The pass for Jane Doe is over: approved by Mary Major, then used.
     =====
     What Jane Doe registered with the pass is not known to me.
@@ -200,7 +224,10 @@ async fn what_is_read_where_two_people_approve() -> anyhow::Result<()> {
     ");
     assert_snapshot!(read_by(&world, &world.ada), @"");
     world.presses(&world.otto, "Deny").await?;
-    assert_snapshot!(read_by(&world, &world.ada), @r"
+    assert_snapshot!(read_by(&world, &world.ada), @"
+    Request …… for Jane Doe is with its approvers.
+    Since then: denied by Otto Oncall.
+    =====
     Request …… for Jane Doe was turned down by Otto Oncall.
     Talk to them if it is still needed; only a new request goes on.
     ");

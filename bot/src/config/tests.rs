@@ -228,8 +228,8 @@ fn rules_and_sources_know_each_other() {
     check("[hook.ServiceNow]", "[hook.Other]", "[hook.Other]", "hook.Other", "would be refused");
     check("[hook.ServiceNow]", "[hook.\"Service Now\"]", "[hook.", "hook", "the name of a source");
     check(
-        "# stated_approval = true",
-        "stated_approval = true",
+        "\n# stated_approval = true",
+        "\nstated_approval = true",
         "name = \"tickets\"",
         TICKETS,
         "may_state_approvals",
