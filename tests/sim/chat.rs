@@ -110,7 +110,7 @@ impl Chat {
     #[must_use]
     pub fn calls(&self, call: Call) -> usize {
         let part = self.named(call);
-        self.wire().seen().iter().filter(|exchange| exchange.line().contains(part)).count()
+        self.wire().seen().iter().filter(|exchange| exchange.is_named(part)).count()
     }
 
     /// Holds the next call of that kind before anything comes of it.

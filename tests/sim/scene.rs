@@ -96,12 +96,14 @@ pub fn said(text: &str) -> String {
     text.lines().map(mask).collect::<Vec<_>>().join("\n")
 }
 
-/// A line that somebody reads, with letters for the numbers that they can choose from.
+/// A line that somebody reads, with letters for the numbers that they can choose from. How many buttons stand side by side
+/// is each chat's own.
 #[must_use]
 pub fn lettered(text: &str, numbers: &[String]) -> String {
-    numbers.iter().zip(["AA", "BB", "CC"]).fold(said(text), |text, (number, letters)| {
+    let lettered = numbers.iter().zip(["AA", "BB", "CC"]).fold(said(text), |text, (number, letters)| {
         text.replace(&format!("[{number}]"), &format!("[{letters}]"))
-    })
+    });
+    lettered.replace("]\n[", "] [")
 }
 
 impl World {
@@ -128,14 +130,14 @@ impl World {
         self.restart_configured(|config| config.policy = policy).await
     }
 
-    /// Somebody types a command, everybody works, and the sender reads everything that came of it for them.
+    /// Somebody types a command, everybody works, and the sender reads everything that came of it for them. Where a chat has
+    /// to be answered before anything is looked up, it is left out that it was.
     pub async fn asks(&self, who: &Colleague, text: &str) -> anyhow::Result<Vec<String>> {
         let reply = self.types(who, text).await;
         ensure!(reply.is_accepted(), "{text:?} was not accepted: {reply:?}");
         self.settle().await?;
         let mut read: Vec<String> = self.reads(who).iter().map(|text| said(text)).collect();
-        // A quick look-up may overtake the acknowledgement, which is the older of the two.
-        read.sort_by_key(|text| text != "One moment: I look that up.");
+        read.retain(|text| !text.starts_with("One moment: I look"));
         Ok(read)
     }
 

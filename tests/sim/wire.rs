@@ -50,6 +50,13 @@ impl Exchange {
         format!("{} {}", self.method, self.target)
     }
 
+    /// Whether its line is one that stories name so: it contains the part, whose pieces between `*` come in that order, and
+    /// ends with it if the part ends with `$`.
+    #[must_use]
+    pub fn is_named(&self, part: &str) -> bool {
+        is_named(&self.line(), part)
+    }
+
     /// The body as JSON; null when it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -134,7 +141,7 @@ impl Wire {
     /// The latest request for which `"METHOD path?query"` contains `part`.
     #[must_use]
     pub fn last(&self, part: &str) -> Option<Exchange> {
-        lock(&self.seen).iter().rev().find(|e| e.line().contains(part)).cloned()
+        lock(&self.seen).iter().rev().find(|e| e.is_named(part)).cloned()
     }
 
     /// Waits until `times` requests for which `"METHOD path?query"` contains `part` came in, held or not.
@@ -142,7 +149,7 @@ impl Wire {
     /// # Panics
     /// When they do not come within some seconds.
     pub async fn arrived(&self, part: &str, times: usize) {
-        let enough = |seen: &[Exchange]| seen.iter().filter(|e| e.line().contains(part)).count() >= times;
+        let enough = |seen: &[Exchange]| seen.iter().filter(|e| e.is_named(part)).count() >= times;
         assert!(self.until(enough).await, "{times} × {part:?} did not arrive");
     }
 
@@ -151,7 +158,7 @@ impl Wire {
     /// # Panics
     /// When that does not happen within some seconds.
     pub async fn handled(&self, part: &str, times: usize) {
-        let handled = |e: &&Exchange| e.is_handled && e.line().contains(part);
+        let handled = |e: &&Exchange| e.is_handled && e.is_named(part);
         let enough = |seen: &[Exchange]| seen.iter().filter(handled).count() >= times;
         assert!(self.until(enough).await, "{times} × {part:?} were not handled");
     }
@@ -235,7 +242,7 @@ impl Wire {
 
     fn next_trouble(&self, line: &str) -> Option<Trouble> {
         let mut planned = lock(&self.planned);
-        let at = planned.iter().position(|p| p.times > 0 && line.contains(&p.path))?;
+        let at = planned.iter().position(|p| p.times > 0 && is_named(line, &p.path))?;
         planned[at].times -= 1;
         let trouble = planned[at].trouble.clone();
         if planned[at].times == 0 {
@@ -243,6 +250,15 @@ impl Wire {
         }
         Some(trouble)
     }
+}
+
+fn is_named(line: &str, part: &str) -> bool {
+    let (part, is_end) = part.strip_suffix('$').map_or((part, false), |part| (part, true));
+    let mut rest = Some(line);
+    for piece in part.split('*') {
+        rest = rest.and_then(|rest| rest.split_once(piece)).map(|(_, after)| after);
+    }
+    rest.is_some() && (!is_end || line.ends_with(part))
 }
 
 async fn pass(State(wire): State<Wire>, request: Request, next: Next) -> Response<Body> {

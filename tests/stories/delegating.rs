@@ -46,7 +46,6 @@ async fn ticket_by(world: &World, who: &Colleague) -> anyhow::Result<(String, St
 async fn somebody_decides_in_an_approvers_stead() -> anyhow::Result<()> {
     let (mut world, dora) = mary_and_dora().await?;
     assert_snapshot!(mary_delegates(&world, &dora).await?, @r"
-    One moment: I look that up.
     Dora Deputy decides for you, from 23 November 2026 to 27 November 2026.
     I ask both of you then, and remind only Dora Deputy. The first decision counts, as one of you: two approvals still need somebody else. The audit record names both of you.
     /tap delegate off ends it.
@@ -143,12 +142,10 @@ async fn a_delegation_holds_on_its_days_by_the_delegators_clock() -> anyhow::Res
 async fn a_delegation_is_shown_and_ended() -> anyhow::Result<()> {
     let (world, dora) = mary_and_dora().await?;
     assert_snapshot!(world.asks(&world.mary, "delegate").await?.join("\n"), @r"
-    One moment: I look that up.
     Nobody decides for you.
     To let somebody: /tap delegate @colleague 2026-12-20..2027-01-03
     ");
     assert_snapshot!(delegates(&world, &world.mary, &dora, "2026-12-20..2027-01-03").await?, @r"
-    One moment: I look that up.
     Dora Deputy will decide for you, from 20 December 2026 to 3 January 2027.
     I ask both of you then, and remind only Dora Deputy. The first decision counts, as one of you: two approvals still need somebody else. The audit record names both of you.
     /tap delegate off ends it.
@@ -159,13 +156,11 @@ async fn a_delegation_is_shown_and_ended() -> anyhow::Result<()> {
     world.ada_asks_for_jane().await?;
     world.reads(&world.mary);
     assert_snapshot!(world.asks(&world.mary, "delegate").await?.join("\n"), @r"
-    One moment: I look that up.
     Dora Deputy decides for you, from 23 November 2026 to 27 November 2026.
     I ask both of you then, and remind only Dora Deputy. The first decision counts, as one of you: two approvals still need somebody else. The audit record names both of you.
     /tap delegate off ends it.
     ");
     assert_snapshot!(world.asks(&world.mary, "delegate off").await?.join("\n"), @r"
-    One moment: I look that up.
     Dora Deputy does not decide for you any more.
     What they approved and nobody claimed yet does not count any more either.
     ");

@@ -54,7 +54,6 @@ async fn a_ticket_system_asks_the_manager_approves_and_the_subject_reads_a_pass(
     world.reads(&world.mary);
     let status = world.asks(&world.mary, "status jane.doe@contoso.com").await?.join("\n");
     insta::assert_snapshot!(status, @"
-    One moment: I look that up.
     Passes for Jane Doe:
     Jane Doe (request ……, asked by ServiceNow (ticket INC0012345) for Ada Agent): SMS sent 10:00 UTC to +49…12, to be opened until 10:30 UTC
     ");

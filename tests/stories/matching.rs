@@ -43,8 +43,7 @@ async fn the_approver_chooses_the_number_that_the_requester_tells_them() -> anyh
     helpdesk for staff
     Approve only if you know that Jane Doe really is locked out: call them on a number that you already had. Until 14:00 UTC.
     Ada Agent sees a number and tells it to you in a call. Choosing it approves. You have one try: a wrong number ends the request, so never guess.
-    [AA] [BB] [CC]
-    [Deny] [This looks wrong]
+    [AA] [BB] [CC] [Deny] [This looks wrong]
     ");
     world.presses(&world.mary, &number).await?;
     world.presses(&world.mary, "Show PIN").await?;

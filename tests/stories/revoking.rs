@@ -32,10 +32,7 @@ async fn pass_shown(world: &World) -> anyhow::Result<(String, String)> {
 
 /// What somebody is told who types that, with everything that comes of it.
 async fn told(world: &World, who: &Colleague, text: &str) -> anyhow::Result<String> {
-    let mut read = world.asks(who, text).await?;
-    // What is looked up may overtake the acknowledgement on its way.
-    read.sort_by_key(|text| !text.starts_with("One moment"));
-    Ok(read.join("\n=====\n"))
+    Ok(world.asks(who, text).await?.join("\n=====\n"))
 }
 
 fn read(world: &World, who: &Colleague) -> String {
@@ -113,15 +110,13 @@ async fn whoever_was_asked_to_approve_revokes_too() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn security_revokes_what_it_had_no_part_in() -> anyhow::Result<()> {
-    for naming in ["<@U0JANE|jane.doe>", "jane.doe@contoso.com"] {
+    for is_picked in [true, false] {
         let (world, sofia) = with_security().await?;
+        let naming = if is_picked { world.jane.account.mention() } else { "jane.doe@contoso.com".to_owned() };
         let ticket = pass_shown(&world).await?;
         let words = told(&world, &sofia, &format!("revoke {naming}")).await?;
-        if naming.contains('<') {
+        if is_picked {
             assert_snapshot!(words, @"
-            One moment: I look up what you may revoke.
-            If you do not read here within two minutes what came of it, do it again: doing it twice does no harm. In an emergency, delete the pass in Entra.
-            =====
             Request …… for Jane Doe: revoked by Sofia Security.
             Whatever pass still lives is deleted, and their sessions are ended. If Entra does not answer, I keep trying.
             ");
@@ -166,9 +161,6 @@ async fn a_stranger_hears_the_same_whether_there_is_a_request_or_not() -> anyhow
     let eve = world.colleague("Eve Else", "eve@contoso.com");
     let without = told(&world, &eve, "revoke jane.doe@contoso.com").await?;
     assert_snapshot!(without, @"
-    One moment: I look up what you may revoke.
-    If you do not read here within two minutes what came of it, do it again: doing it twice does no harm. In an emergency, delete the pass in Entra.
-    =====
     There is nothing for that colleague that you could revoke.
     Whoever asked for the pass, who was asked to approve it, and security may. If you think that something is wrong, tell your security team now.
     ");
@@ -284,12 +276,7 @@ async fn when_the_directory_does_not_answer_that_is_said_and_nothing_is_promised
     let ticket = pass_shown(&world).await?;
     world.graph.fail("/v1.0/users", 20, axum::http::StatusCode::SERVICE_UNAVAILABLE);
     let words = told(&world, &sofia, "revoke jane.doe@contoso.com").await?;
-    assert_snapshot!(words, @"
-    One moment: I look up what you may revoke.
-    If you do not read here within two minutes what came of it, do it again: doing it twice does no harm. In an emergency, delete the pass in Entra.
-    =====
-    I could not look that up just now. Ask again in a minute; nothing was changed.
-    ");
+    assert_snapshot!(words, @"I could not look that up just now. Ask again in a minute; nothing was changed.");
     ensure!(world.janes_passes() == 1);
     // The requester needs no look-up: what was promised happens as soon as Graph is back.
     let words = told(&world, &world.ada, &format!("revoke {}", world.jane.account.mention())).await?;

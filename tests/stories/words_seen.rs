@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use insta::assert_snapshot;
+use tapdesk_tests::chat::ChatKind;
 use tapdesk_tests::graph::SignIn;
 use tapdesk_tests::scene::{JANES_PHONE, rulebook, said};
 use tapdesk_tests::world::{Colleague, SECURITY, World};
@@ -242,8 +243,12 @@ async fn what_is_read_where_two_people_approve() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_says_is_shown_as_they_typed_it() -> anyhow::Result<()> {
     let world = World::start().await?;
-    // Slack escapes the three characters on the way in, and draws no markup in plain text.
-    let typed = "*lost* _it_ &lt;!here&gt; &lt;https://evil.example|the phone&gt; R&amp;D :tada: `x`";
+    let typed = "*lost* _it_ <!here> <https://evil.example|the phone> R&D :tada: `x`";
+    let typed = match ChatKind::of_this_run() {
+        // Slack escapes the three characters on the way in, and draws no markup in plain text.
+        ChatKind::Slack => typed.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        ChatKind::Teams => typed.to_owned(),
+    };
     world.asks(&world.ada, &format!("for jane.doe@contoso.com {typed}")).await?;
     let card = world.card(&world.mary, "Approve")?.visible_text();
     let reason = card.split_once("Reason\n").context("no reason")?.1;

@@ -186,14 +186,22 @@ impl Teams {
         self.waiting.answer(handle, &answer::shown(&render::card(card, user)), false);
     }
 
-    /// Answers an invoke with the form as it was filled in and what has to be mended.
-    pub fn mend(&self, handle: &str, form: &Form, filled: &Filled, wrong: &[(FieldName, String)]) {
+    /// Answers an invoke with the form as it was filled in and what has to be mended. It keeps its mark: whoever submits it
+    /// again means the same request.
+    pub fn mend(
+        &self,
+        handle: &str,
+        mark: Option<&str>,
+        form: &Form,
+        filled: &Filled,
+        wrong: &[(FieldName, String)],
+    ) {
         let Some(window) = self.waiting.window(Some(&handle.to_owned())) else { return };
         let frame = match window {
             Window::Card => Frame::Message,
             Window::Dialog => Frame::Dialog,
         };
-        let card = render::form::card(form, frame, &self.mark(), Some(filled), wrong);
+        let card = render::form::card(form, frame, &self.mark_again(mark), Some(filled), wrong);
         let answer = match window {
             Window::Card => answer::shown(&card),
             Window::Dialog => answer::dialog(&form.title, &card),
@@ -205,11 +213,12 @@ impl Teams {
     pub async fn send_form(
         &self,
         to: &ChatUser,
+        mark: Option<&str>,
         form: &Form,
         filled: &Filled,
         wrong: &[(FieldName, String)],
     ) -> Result<(), PortError> {
-        let card = render::form::card(form, Frame::Message, &self.mark(), Some(filled), wrong);
+        let card = render::form::card(form, Frame::Message, &self.mark_again(mark), Some(filled), wrong);
         Ok(self.send(to, |_| render::activity(&card, &form.title)).await.map(drop)?)
     }
 
@@ -236,6 +245,10 @@ impl Teams {
     /// A form's own mark.
     fn mark(&self) -> String {
         format!("{:032x}", u128::from_be_bytes(self.entropy.array()))
+    }
+
+    fn mark_again(&self, mark: Option<&str>) -> String {
+        mark.map_or_else(|| self.mark(), str::to_owned)
     }
 
     /// Posts to the account's private chat, which is begun where there is none yet.

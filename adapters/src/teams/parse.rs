@@ -60,6 +60,8 @@ pub struct Message {
     pub answered: Answered,
     /// What it tells about where people are reached.
     pub routes: Routes,
+    /// The own mark of the form that was filled in, which it keeps when it has to be mended.
+    pub mark: Option<String>,
 }
 
 /// How the sender of a wish is answered.
@@ -399,23 +401,29 @@ impl Sender {
     }
 
     fn wish(&self, wish: Wish, answered: Answered, routes: Routes) -> Parsed {
-        self.with(wish, self.delivery.clone(), answered, routes)
+        self.with(wish, self.delivery.clone(), answered, (routes, None))
     }
 
     /// Whoever submits a form again that was not confirmed means the same request: its own mark names the delivery.
     fn fill(&self, filled: Filled, form: Option<&str>, answered: Answered, routes: Routes) -> Parsed {
         let marked = form.map(|mark| delivery(&["form", &self.user.id, mark]));
         let delivery = marked.unwrap_or_else(|| self.delivery.clone());
-        self.with(Wish::Fill(filled), delivery, answered, routes)
+        self.with(Wish::Fill(filled), delivery, answered, (routes, form.map(str::to_owned)))
     }
 
-    fn with(&self, wish: Wish, delivery: DeliveryId, answered: Answered, routes: Routes) -> Parsed {
+    fn with(
+        &self,
+        wish: Wish,
+        delivery: DeliveryId,
+        answered: Answered,
+        (routes, mark): (Routes, Option<String>),
+    ) -> Parsed {
         let place = self.place();
         let here = self.typed.as_ref().map_or_else(|| place.to_string(), |typed| place.answering(typed));
         let whisper = self.is_personal.then_some(here);
         let reply = Reply { modal: None, whisper, to: self.user.clone() };
         let inbound = Inbound { delivery, sender: self.user.clone(), wish, reply };
-        Parsed::Inbound(Box::new(Message { inbound, answered, routes }))
+        Parsed::Inbound(Box::new(Message { inbound, answered, routes, mark }))
     }
 }
 

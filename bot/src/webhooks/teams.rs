@@ -159,11 +159,11 @@ async fn looked(site: &Arc<Site>, look: Look) -> Response<Body> {
 }
 
 async fn taken(site: Arc<Site>, teams: Arc<Teams>, message: Message) -> Response<Body> {
-    let Message { inbound, answered, routes } = message;
+    let Message { inbound, answered, routes, mark } = message;
     match answered {
         Answered::ByMessage { among } => {
             let reply = copy(&inbound.reply);
-            let filled = filled(&inbound.wish);
+            let form = filled(&inbound.wish).map(|filled| Sent { filled, mark });
             let site_of_task = Arc::clone(&site);
             // The acknowledgement waits until the wish is durable, not until it is answered.
             let taking = site.tracker.spawn(async move {
@@ -171,7 +171,7 @@ async fn taken(site: Arc<Site>, teams: Arc<Teams>, message: Message) -> Response
                 let taken = take_in(&site_of_task, inbound).await;
                 let site = Arc::clone(&site_of_task);
                 site_of_task.tracker.spawn(async move {
-                    let told = answer_by_message(&site, &teams, &reply, filled.as_ref(), taken).await;
+                    let told = answer_by_message(&site, &teams, &reply, form.as_ref(), taken).await;
                     let Some((among, told)) = among.as_ref().zip(told) else { return };
                     let line = if told { words::answered_privately() } else { words::no_private_chat() };
                     if let Err(error) = teams.note(among, &line).await {
@@ -188,11 +188,12 @@ async fn taken(site: Arc<Site>, teams: Arc<Teams>, message: Message) -> Response
         }
         Answered::InCard { shown } => {
             let pending = teams.wait_in_card();
-            invoked(site, teams, Invoke { inbound, routes, shown, pending, is_dialog: false }).await
+            invoked(site, teams, Invoke { inbound, routes, mark, shown, pending, is_dialog: false }).await
         }
         Answered::InDialog => {
             let pending = teams.wait_in_dialog();
-            invoked(site, teams, Invoke { inbound, routes, shown: None, pending, is_dialog: true }).await
+            invoked(site, teams, Invoke { inbound, routes, mark, shown: None, pending, is_dialog: true })
+                .await
         }
     }
 }
@@ -202,7 +203,7 @@ async fn answer_by_message(
     site: &Arc<Site>,
     teams: &Teams,
     reply: &Reply,
-    filled: Option<&Filled>,
+    form: Option<&Sent>,
     taken: Taken,
 ) -> Option<bool> {
     let card = match taken {
@@ -212,8 +213,9 @@ async fn answer_by_message(
             return Some(site.desk.open_form(reply, &form).await);
         }
         Taken::Answered(Answer::Mend(wrong)) => {
-            let filled = filled?;
-            let sent = teams.send_form(&reply.to, &site.desk.form_again(filled), filled, &wrong).await;
+            let Sent { filled, mark } = form?;
+            let again = site.desk.form_again(filled);
+            let sent = teams.send_form(&reply.to, mark.as_deref(), &again, filled, &wrong).await;
             return Some(sent.is_ok());
         }
         Taken::Answered(Answer::Home(seen)) => {
@@ -225,10 +227,17 @@ async fn answer_by_message(
     Some(site.desk.whisper(reply, &card).await)
 }
 
+/// A form that was filled in.
+struct Sent {
+    filled: Filled,
+    mark: Option<String>,
+}
+
 /// Something that is answered in its response.
 struct Invoke {
     inbound: Inbound,
     routes: Routes,
+    mark: Option<String>,
     /// The message whose card was pressed.
     shown: Option<Shown>,
     pending: Pending,
@@ -236,10 +245,10 @@ struct Invoke {
 }
 
 async fn invoked(site: Arc<Site>, teams: Arc<Teams>, invoke: Invoke) -> Response<Body> {
-    let Invoke { mut inbound, routes, shown, mut pending, is_dialog } = invoke;
+    let Invoke { mut inbound, routes, mark, shown, mut pending, is_dialog } = invoke;
     inbound.reply.modal = Some(pending.handle().to_owned());
     let is_pin = matches!(inbound.wish, Wish::Press { choice: Choice::ShowPin, .. });
-    site.tracker.spawn(answer_invoke(Arc::clone(&site), teams, inbound, routes, shown));
+    site.tracker.spawn(answer_invoke(Arc::clone(&site), teams, inbound, routes, (shown, mark)));
     match tokio::time::timeout(ANSWER_WITHIN, pending.answer()).await {
         Ok(Some(said)) => respond(said),
         Ok(None) => json(teams::say(&words::seen_before(), is_dialog)),
@@ -254,14 +263,15 @@ async fn answer_invoke(
     teams: Arc<Teams>,
     inbound: Inbound,
     routes: Routes,
-    shown: Option<Shown>,
+    (shown, mark): (Option<Shown>, Option<String>),
 ) {
     keep(&teams, &routes).await;
     let reply = copy(&inbound.reply);
-    let (filled, pressed) = (filled(&inbound.wish), pressed(&inbound.wish));
+    let form = filled(&inbound.wish).map(|filled| Sent { filled, mark });
+    let pressed = pressed(&inbound.wish);
     let handle = reply.modal.clone().unwrap_or_default();
     match take_in(&site, inbound).await {
-        Taken::Answered(Answer::Say(card)) if filled.is_some() && shown.is_some() => {
+        Taken::Answered(Answer::Say(card)) if form.is_some() && shown.is_some() => {
             let card = site.desk.mode().marked(card);
             teams.show(&handle, &card, shown.as_ref());
             // The response changed the form for now: what is reloaded would show it again.
@@ -281,17 +291,17 @@ async fn answer_invoke(
         Taken::Answered(Answer::Open(form)) => {
             site.desk.open_form(&reply, &form).await;
         }
-        Taken::Answered(Answer::Mend(wrong)) => mend(&site, &teams, &handle, filled.as_ref(), &wrong),
+        Taken::Answered(Answer::Mend(wrong)) => mend(&site, &teams, &handle, form.as_ref(), &wrong),
         Taken::Answered(Answer::Nothing) => {
             if let Some(value) = pressed {
                 show_now(&site, &teams, &reply.to, &handle, &value, shown.as_ref()).await;
             }
         }
         Taken::Answered(Answer::Home(_)) => {}
-        Taken::Unconfirmed => match &filled {
+        Taken::Unconfirmed => match &form {
             // What was filled in stays on the screen, to be submitted again.
             Some(form) => {
-                let wrong = [(form.purpose.main_field(), words::complaint(Complaint::NotConfirmed))];
+                let wrong = [(form.filled.purpose.main_field(), words::complaint(Complaint::NotConfirmed))];
                 mend(&site, &teams, &handle, Some(form), &wrong);
             }
             None => {
@@ -303,9 +313,9 @@ async fn answer_invoke(
     teams.wait_no_more(&handle);
 }
 
-fn mend(site: &Site, teams: &Teams, handle: &str, filled: Option<&Filled>, wrong: &[(FieldName, String)]) {
-    if let Some(filled) = filled {
-        teams.mend(handle, &site.desk.form_again(filled), filled, wrong);
+fn mend(site: &Site, teams: &Teams, handle: &str, form: Option<&Sent>, wrong: &[(FieldName, String)]) {
+    if let Some(Sent { filled, mark }) = form {
+        teams.mend(handle, mark.as_deref(), &site.desk.form_again(filled), filled, wrong);
     }
 }
 

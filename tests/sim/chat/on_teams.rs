@@ -61,8 +61,9 @@ outgoing_secrets = ["{}"]
 
     fn named(&self, call: Call) -> &'static str {
         match call {
-            // What answers somebody is a message like any other.
-            Call::Say | Call::Whisper => "POST /emea/",
+            // What answers somebody names the message that they wrote.
+            Call::Say => "/activities$",
+            Call::Whisper => "POST /emea/*/activities/",
             Call::Edit => "PUT /emea/",
             // Where somebody is reached is known from what they wrote; who they are is asked of the conversation.
             Call::LookUp | Call::Find => "/members/",
@@ -152,6 +153,8 @@ outgoing_secrets = ["{}"]
     }
 
     async fn press_with(&self, who: &Account, choice: &str, value: &str) -> Reply {
+        // Buttons of one kind have numbers in Slack alone.
+        let choice = choice.split('.').next().unwrap_or_default();
         let data = json!({"choice": choice, "value": value});
         said(if IN_DIALOG.contains(&choice) {
             self.fetch(who.in_teams(), data).await
@@ -224,7 +227,11 @@ outgoing_secrets = ["{}"]
     }
 
     fn all_unread(&self) -> Vec<(Account, Message)> {
-        let unread = self.all_unread().into_iter();
+        // A form in front of somebody is a window elsewhere, and bothers nobody.
+        let is_window = |(person, message): &(_, teams::Message)| {
+            self.form(person).is_some_and(|form| form.id == message.id)
+        };
+        let unread = self.all_unread().into_iter().filter(|one| !is_window(one));
         unread.map(|(person, message)| (person.into(), Message::Teams(message))).collect()
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::api::known_people;
 use super::gesture::{fill, find_action, merged};
-use super::state::{Message, Person, State, View};
+use super::state::{Content, Message, Person, State, View};
 use super::{Teams, limits};
 use crate::chat::Reply;
 
@@ -115,14 +115,20 @@ impl Teams {
         if let Some(id) = before {
             close(&mut state, id);
         }
-        let id = state.next();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // A line of text is a notice in front of them that goes away by itself.
+        if task["type"] == "message" {
+            let content = Content { text: text(&task["value"]), ..Content::default() };
+            let message = state.post(&from.0, content, (self.inner.now)());
+            message.only_for = Some(user.id.clone());
+            return reply;
+        }
+        let id = state.next();
         state.views.push(View {
             id,
             user: user.id.clone(),
             title: text(&task["value"]["title"]),
             card: task["value"]["card"]["content"].clone(),
-            text: text(&task["value"]),
             is_open: true,
             from: from.clone(),
         });

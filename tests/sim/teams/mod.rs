@@ -195,11 +195,12 @@ impl Teams {
         }
     }
 
-    /// What this person alone sees, in order, as it looks now: the private chat, and what answered what they pressed.
+    /// What answered this person alone, in order, as it looks now: what they pressed, and what they typed in private.
     #[must_use]
     pub fn answers(&self, user: &Person) -> Vec<Message> {
         let state = self.state();
-        let is_answer = |m: &&Message| is_addressed(m, user);
+        let is_answer =
+            |m: &&Message| is_addressed(m, user) && (m.only_for.is_some() || m.reply_to.is_some());
         state.messages.iter().filter(is_answer).map(|message| message.seen_by(&user.id)).collect()
     }
 

@@ -170,7 +170,6 @@ impl Message {
             user: user.id.clone(),
             title: String::new(),
             card: self.cards.first().cloned().unwrap_or_default(),
-            text: self.text.clone(),
             is_open: true,
             from: (self.conversation.clone(), Some(self.id.clone())),
         }
@@ -209,10 +208,8 @@ pub struct View {
     pub user: String,
     /// What stands above it.
     pub title: String,
-    /// The Adaptive Card in it; null where it is a line of text.
+    /// The Adaptive Card in it.
     pub card: Value,
-    /// The line of text in it.
-    pub text: String,
     /// Still on the screen.
     pub is_open: bool,
     /// Conversation and message that it was opened from.
@@ -229,8 +226,11 @@ impl View {
     /// Title, card and buttons as plain text.
     #[must_use]
     pub fn visible_text(&self) -> String {
-        let card = if self.card.is_null() { self.text.clone() } else { visible::card(&self.card) };
-        [self.title.clone(), card].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+        [self.title.clone(), visible::card(&self.card)]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

@@ -131,3 +131,17 @@ async fn without_trust_in_slacks_addresses_nobody_is_identified() -> anyhow::Res
     ensure!(world.graph.wire.seen().is_empty(), "the directory was asked");
     world.finish().await
 }
+
+/// Slack wants an answer within three seconds, whatever has to be looked up.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_to_be_looked_up_is_acknowledged_at_once() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let asked = world.types(&world.ada, "status jane.doe@contoso.com").await;
+    ensure!(asked.body.contains("One moment: I look that up."), "{asked:?}");
+    let revoked = world.types(&world.ada, "revoke jane.doe@contoso.com").await;
+    ensure!(revoked.body.contains("One moment: I look up what you may revoke."), "{revoked:?}");
+    ensure!(revoked.body.contains("If you do not read here within two minutes"), "{revoked:?}");
+    world.settle().await?;
+    world.everybody_reads();
+    world.finish().await
+}
