@@ -28,7 +28,7 @@ async fn careful(keys: &str) -> anyhow::Result<World> {
 
 /// Ada asks for Jane and reads why it cannot be; nobody else hears anything.
 async fn refusal(world: &World) -> anyhow::Result<String> {
-    let read = world.asks_for(&world.ada, &world.jane).await?;
+    let read = world.asks(&world.ada, "for jane.doe@contoso.com lost the phone, INC0012345").await?;
     world.nobody_is_bothered()?;
     read.last().cloned().context("Ada reads nothing")
 }
@@ -46,7 +46,7 @@ async fn a_phone_that_was_changed_lately_is_not_used() -> anyhow::Result<()> {
     world.jane.person.mobile(OTHER_PHONE);
     world.hands.turn(2 * DAY);
     assert_snapshot!(refusal(&world).await?, @r"
-    Request …… for your colleague cannot go on.
+    Request …… for jane.doe@contoso.com cannot go on.
     The phone on file was changed 2 days ago, and the rule waits 7 days before it uses a new one: a new number is how accounts are taken over. Ask again in 5 days. Until then they need another contact that is older and that the rule may use, or help in person. If they know nothing of the change, tell your security team now.
     ");
 
@@ -130,7 +130,7 @@ async fn where_nobody_but_the_new_manager_could_approve_the_request_is_refused()
     world.jane.person.manager(&world.otto.person);
     world.hands.turn(2 * DAY);
     assert_snapshot!(refusal(&world).await?, @r"
-    Request …… for your colleague cannot go on.
+    Request …… for jane.doe@contoso.com cannot go on.
     Their manager was changed 2 days ago, and the rule waits 7 days before it relies on a new one; it names nobody else. Ask again in 5 days, or have your administrator name others who may approve. If they know nothing of the change, tell your security team now.
     ");
     world.finish().await
