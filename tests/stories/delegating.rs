@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use insta::assert_snapshot;
+use tapdesk_tests::chat::Chat;
 use tapdesk_tests::check::ledger_lines;
 use tapdesk_tests::faulty::Faults;
 use tapdesk_tests::scene::{JANES_PHONE, rulebook, said};
@@ -292,7 +293,14 @@ async fn a_delegation_that_makes_no_sense_is_turned_away() -> anyhow::Result<()>
     says(otto, &dora, "2026-11-23", "They are a guest.").await?;
     let guest = world.colleague("Gus Guest", "gus.guest@contoso.com");
     world.chat.set_guest(&guest.account, true);
-    says(otto, &guest, "2026-11-23", "the chat account is a guest").await?;
+    let words = match &world.chat {
+        Chat::Slack(_) => {
+            "They cannot decide for you.\nI cannot tell who that colleague is in the directory: the chat account is a guest"
+        }
+        // Whoever is named by address is somebody to the directory, and nobody whom Teams lets decide.
+        Chat::Teams(_) => "Gus Guest cannot decide for you: I cannot reach them in chat.",
+    };
+    says(otto, &guest, "2026-11-23", words).await?;
     let text = format!("delegate {} 2026-11-23", mary.account.mention());
     ensure!(
         world

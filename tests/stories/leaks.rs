@@ -6,17 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, ensure};
+use async_trait::async_trait;
 use tapdesk::app::Parts;
 use tapdesk::system::SystemEntropy;
 use tapdesk_core::card::{Card, PinCard};
-use tapdesk_core::ids::RequestId;
+use tapdesk_core::form::Form;
+use tapdesk_core::ids::{ChatName, ChatUser, RequestId};
 use tapdesk_core::inbound::Ask;
 use tapdesk_core::ledger::Record;
 use tapdesk_core::pass::{NewPass, Passcode};
-use tapdesk_core::people::{Contact, ContactKind, ContactSource, Naming};
+use tapdesk_core::people::{Contact, ContactKind, ContactSource, Naming, Person};
 use tapdesk_core::policy::Route;
-use tapdesk_core::ports::{Chat, Commit, Courier, Entropy, Ledger, Message, Reply, RequesterCap, Store};
-use tapdesk_core::request::{Asker, Request};
+use tapdesk_core::ports::{
+    Abilities, Account, Chat, Commit, Courier, Entropy, Home, Ledger, Message, PortError, Reply,
+    RequesterCap, SayError, Store, Vouched,
+};
+use tapdesk_core::request::{Asker, MessageRef, Request};
 use tapdesk_core::ticket::{Client, Code, Pin, ReportToken, Revealed};
 use tapdesk_tests::chance;
 use tapdesk_tests::check::{self, Kind, Place, Secret};
@@ -58,7 +63,8 @@ async fn passcode_nowhere() -> anyhow::Result<()> {
     let answers = an_eventful_claim(&world).await?;
     let secrets = check::secrets(&world);
     let kinds = [Kind::Passcode, Kind::Code, Kind::Pin, Kind::ReportToken];
-    for kind in kinds.into_iter().chain([Kind::Credential, Kind::Handle, Kind::Personal]) {
+    let handle = world.chat.has_handles().then_some(Kind::Handle);
+    for kind in kinds.into_iter().chain([Kind::Credential, Kind::Personal]).chain(handle) {
         ensure!(secrets.iter().any(|secret| secret.kind == kind), "the story had no {kind:?} to lose");
     }
     // The owner of the code is told for whom the pass is; nothing else of anybody comes back.
@@ -81,7 +87,72 @@ async fn passcode_nowhere() -> anyhow::Result<()> {
 
 /// The parts of a running tapdesk, for leaks through its own channels.
 #[derive(Clone, Default)]
-struct Channels(Arc<Mutex<Option<Kept>>>);
+struct Channels {
+    kept: Arc<Mutex<Option<Kept>>>,
+    /// What stands above the next PIN, although it must not.
+    above_pin: Arc<Mutex<Option<String>>>,
+}
+
+/// A chat that shows more than a PIN.
+struct Careless {
+    inner: Arc<dyn Chat>,
+    above_pin: Arc<Mutex<Option<String>>>,
+}
+
+#[async_trait]
+impl Chat for Careless {
+    fn name(&self) -> ChatName {
+        self.inner.name()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn command(&self) -> &str {
+        self.inner.command()
+    }
+
+    async fn say(&self, to: &ChatUser, card: &Card) -> Result<MessageRef, SayError> {
+        self.inner.say(to, card).await
+    }
+
+    async fn edit(&self, message: &MessageRef, card: &Card) -> Result<(), PortError> {
+        self.inner.edit(message, card).await
+    }
+
+    async fn whisper(&self, reply: &Reply, card: &Card) -> Result<(), PortError> {
+        self.inner.whisper(reply, card).await
+    }
+
+    async fn reveal(&self, reply: &Reply, card: &PinCard) -> Result<(), PortError> {
+        let Some(text) = lock(&self.above_pin).take() else { return self.inner.reveal(reply, card).await };
+        let careless = PinCard {
+            title: "PIN to tell".to_owned(),
+            before: vec![text],
+            pin: Revealed::new("0000".to_owned()),
+            after: Vec::new(),
+            close: "Done".to_owned(),
+        };
+        self.inner.reveal(reply, &careless).await
+    }
+
+    async fn open_form(&self, reply: &Reply, form: &Form) -> Result<(), PortError> {
+        self.inner.open_form(reply, form).await
+    }
+
+    async fn show_home(&self, to: &ChatUser, seen: Option<&str>, card: &Card) -> Result<Home, PortError> {
+        self.inner.show_home(to, seen, card).await
+    }
+
+    async fn vouch(&self, user: &ChatUser) -> Result<Vouched, PortError> {
+        self.inner.vouch(user).await
+    }
+
+    async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError> {
+        self.inner.account_of(person).await
+    }
+}
 
 struct Kept {
     chat: Arc<dyn Chat>,
@@ -91,10 +162,13 @@ struct Kept {
 }
 
 impl Channels {
-    fn keep(&self, parts: &Parts) {
-        let Some(chat) = parts.chats.first().cloned() else { return };
+    fn keep(&self, parts: &mut Parts) {
+        let Some(first) = parts.chats.first_mut() else { return };
+        let chat: Arc<dyn Chat> =
+            Arc::new(Careless { inner: Arc::clone(first), above_pin: Arc::clone(&self.above_pin) });
+        *first = Arc::clone(&chat);
         let (couriers, ledger) = (parts.couriers.clone(), Arc::clone(&parts.ledger));
-        *lock(&self.0) = Some(Kept { chat, couriers, ledger, store: Arc::clone(&parts.store) });
+        *lock(&self.kept) = Some(Kept { chat, couriers, ledger, store: Arc::clone(&parts.store) });
     }
 }
 
@@ -104,16 +178,6 @@ impl Kept {
         let mary = world.mary.account.user();
         tracing::trace!(target: "tapdesk_core::desk", careless = text, "a careless line");
         self.chat.say(&mary, &Card::line(text)).await?;
-        world.lost_press(&world.mary, "Approve").await?;
-        let trigger = world.chat.handles().pop();
-        let card = PinCard {
-            title: "PIN to tell".to_owned(),
-            before: vec![text.to_owned()],
-            pin: Revealed::new("0000".to_owned()),
-            after: Vec::new(),
-            close: "Done".to_owned(),
-        };
-        self.chat.reveal(&Reply { modal: trigger, whisper: None, to: mary.clone() }, &card).await?;
         for courier in &self.couriers {
             let (kind, address) = match courier.route() {
                 Route::Sms => (ContactKind::Phone, "+491701234512"),
@@ -172,7 +236,10 @@ async fn a_deliberate_leak_is_found_wherever_it_happens() -> anyhow::Result<()> 
     }
     ensure!(leaked.len() == 7, "{leaked:?}");
     let texts: Vec<&str> = leaked.iter().map(|secret| secret.text.as_str()).collect();
-    let kept = lock(&channels.0).take().context("tapdesk has started")?;
+    *lock(&channels.above_pin) = Some(format!("({})", texts.join(") (")));
+    world.presses(&world.mary, "Approve").await?;
+    world.presses(&world.mary, "Show PIN").await?;
+    let kept = lock(&channels.kept).take().context("tapdesk has started")?;
     kept.leak(&world, &format!("({})", texts.join(") ("))).await?;
     drop(kept);
     let places = check::places(&world)?;
@@ -249,9 +316,11 @@ async fn a_panic_in_a_handler_is_survived_and_its_words_go_nowhere() -> anyhow::
     armed.store(true, Ordering::Relaxed);
     world.presses(&world.mary, "Show PIN").await?;
     ensure!(!armed.load(Ordering::Relaxed), "nothing panicked");
-    ensure!(world.chat.modal(&world.mary.account).is_none());
-    let told = world.reads(&world.mary).join("\n");
+    // No PIN: what a chat shows where one would stand says why.
+    let window = world.chat.modal(&world.mary.account).map(|view| view.visible_text());
+    let told = window.unwrap_or_else(|| world.reads(&world.mary).join("\n"));
     ensure!(told.contains("I could not confirm that this was stored"), "{told}");
+    ensure!(world.pin_before(&world.mary).is_err(), "a PIN is shown");
     world.presses(&world.mary, "Show PIN").await?;
     let (code, pin) = (world.code_at("+491701234512")?, world.pin_before(&world.mary)?);
     world.browser().claims_and_sees(&code, &pin).await?;

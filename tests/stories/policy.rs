@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use tapdesk_tests::chat::Chat;
 use tapdesk_tests::graph::Target;
 use tapdesk_tests::scene::{JANES_PHONE, policy_of, rulebook, said};
 use tapdesk_tests::world::{Colleague, World, pin_in};
@@ -192,8 +193,12 @@ async fn a_subject_has_one_open_request_however_they_are_named() -> anyhow::Resu
     world.everybody_reads();
 
     let first = format!("There is an open request for them already ({id}). Wait for that one.");
-    for naming in ["<@U0JANE>", "jane.doe@contoso.com", "JANE@CONTOSO.COM", "<mailto:jane@contoso.com|Jane>"]
-    {
+    let mention = world.jane.account.mention();
+    let mut namings = vec![mention.as_str(), "jane.doe@contoso.com", "JANE@CONTOSO.COM"];
+    if let Chat::Slack(_) = &world.chat {
+        namings.push("<mailto:jane@contoso.com|Jane>");
+    }
+    for naming in namings {
         for who in [&world.ada, &world.otto] {
             let reply = world.types(who, &format!("for {naming} lost her phone")).await;
             ensure!(reply.is_accepted());
@@ -209,7 +214,7 @@ async fn a_subject_has_one_open_request_however_they_are_named() -> anyhow::Resu
     world.browser().claims_and_sees(&code, &pin).await?;
     world.settle().await?;
     world.everybody_reads();
-    world.types(&world.otto, "for <@U0JANE> lost her phone").await;
+    world.types(&world.otto, &format!("for {mention} lost her phone")).await;
     world.settle().await?;
     world.hears(&world.otto, &first)?;
     world.advance(Duration::from_hours(2)).await?;

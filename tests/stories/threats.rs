@@ -22,6 +22,20 @@
 //! | names alone match people | Azure sample | `approving::object_ids_tell_people_apart_and_names_do_not` |
 //! | the pass is cached, its link logged | Azure sample | `leaks::passcode_nowhere`, `leak_hunt` |
 //! | limits are written down instead of read from the tenant | MyWorkID | `policy::a_lifetime_outside_the_tenants_range_is_moved_into_it_and_everybody_is_told`, `policy::a_range_that_changes_before_the_claim_counts` |
+//!
+//! All of these but those of `on_slack` are told in Microsoft Teams as well. What its own protocol adds:
+//!
+//! | bug | in Teams | told by |
+//! |---|---|---|
+//! | 29 | a card in a channel, which everybody there can press | `on_teams::channel::bug_29_somebody_else_in_a_shared_channel_clicks_in_vain`, `on_teams::looking::whoever_is_not_asked_sees_no_button_and_learns_nothing_by_looking` |
+//! | 30 | whoever the bot does not know may approve: guests, anonymous people, other tenants | `on_teams::people::guests_ask_for_nothing_and_decide_nothing`, `on_teams::people::people_without_an_account_are_refused`, `on_teams::people::another_tenant_that_names_our_bot_in_an_app_of_its_own_is_refused` |
+//! | 31 | an invoke with what another card carries, or with what no card does | `on_teams::invokes::an_invoke_with_a_wrong_token_or_for_others_changes_nothing`, `on_teams::invokes::an_invoke_that_no_button_makes_is_an_error_and_no_accident` |
+//! | 32 | who may not press hears nothing, and who presses an old card neither | `on_teams::dialogs::whoever_may_not_see_the_pin_reads_so_in_the_dialog`, `on_teams::invokes::what_was_decided_meanwhile_is_said_to_whoever_presses_an_old_card` |
+//! | 33 | "by @user" is lost on the way from the invoke's answer to the card of the others | `on_teams::invokes::an_approval_is_answered_in_the_invoke_and_shown_to_everybody`, `on_teams::looking::a_look_at_an_old_copy_shows_how_it_ended` |
+//! | 33 | people are authorised by their name or address in Teams instead of their object id | `on_teams::people::names_and_addresses_in_teams_prove_nothing`, `on_teams::channel::what_only_looks_like_a_mention_names_nobody` |
+//! | 34 | Teams repeats what it got no answer to | `on_teams::invokes::an_invoke_that_is_repeated_decides_once_and_is_answered_kindly_each_time`, `on_teams::dialogs::a_dialog_that_is_asked_for_three_times_is_one_question` |
+//! | 35 | whoever runs the chat, or reaches the endpoint, speaks for others | `on_teams::tokens::every_token_that_one_rule_refuses_is_refused`, `on_teams::tokens::a_genuine_token_in_another_dress_is_refused`, `on_teams::outgoing::whatever_is_not_asking_is_not_done_by_the_webhook` |
+//! | Azure sample | a secret stays in a chat where it can be read later | `on_teams::dialogs::the_pin_is_in_a_dialog_and_never_in_a_message` |
 
 use std::collections::BTreeSet;
 

@@ -142,8 +142,21 @@ impl Chat for Teams {
 
     async fn account_of(&self, person: &Person) -> Result<Option<Account>, PortError> {
         let user = self.ours.user(&person.id.to_string());
-        let way = self.way(&user).await?;
-        Ok(way.map(|way| Account { user, zone: way.zone.and_then(|zone| zone.parse().ok()) }))
+        let Some(way) = self.way(&user).await? else { return Ok(None) };
+        // Whoever was met may be a guest, somebody else or gone by now.
+        match self.member(&way).await {
+            Ok(member) => {
+                let vouched = member.judge(Some(person.id), &self.ours.tenant.to_string());
+                let zone = way.zone.and_then(|zone| zone.parse().ok());
+                Ok((vouched == Vouched::Object(person.id)).then_some(Account { user, zone }))
+            }
+            Err(Failure::Gone) => Ok(None),
+            Err(Failure::Closed) => {
+                self.forget(&user, &way.conversation).await?;
+                Ok(None)
+            }
+            Err(Failure::Port(error)) => Err(error),
+        }
     }
 }
 
@@ -352,7 +365,12 @@ impl Teams {
         })?;
         let url = extended(base, path)?;
         let now = tokio::time::Instant::now();
-        match self.paces.take(&place.conversation, now) {
+        // Teams counts who asks for a member apart from who writes.
+        let counted = match method {
+            Method::GET => format!("members of {}", place.conversation),
+            _ => place.conversation.clone(),
+        };
+        match self.paces.take(&counted, now) {
             Ok(at) => tokio::time::sleep_until(at).await,
             Err(wait) => {
                 return Err(PortError::retry("a conversation has its share of messages")

@@ -106,6 +106,10 @@ response_hosts = ["{}"]
         self.change(who.in_slack(), |person| person.email = Email::Given(address.to_owned()));
     }
 
+    fn belongs_to(&self, who: &Account, address: &str, _object_id: &str) {
+        Platform::has_address(self, who, address);
+    }
+
     fn set_guest(&self, who: &Account, is_guest: bool) {
         self.change(who.in_slack(), |person| person.is_restricted = is_guest);
     }
@@ -223,6 +227,14 @@ response_hosts = ["{}"]
     }
 
     /// Triggers, and of response addresses the last part, which is what makes them one.
+    fn has_handles(&self) -> bool {
+        true
+    }
+
+    fn answers_at_once(&self) -> usize {
+        usize::MAX
+    }
+
     fn handles(&self) -> Vec<String> {
         let address = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
         let mut handles = Vec::new();

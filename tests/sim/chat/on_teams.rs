@@ -118,6 +118,10 @@ outgoing_secrets = ["{}"]
         self.change(who.in_teams(), |person| address.clone_into(&mut person.email));
     }
 
+    fn belongs_to(&self, who: &Account, _address: &str, object_id: &str) {
+        self.change(who.in_teams(), |person| person.object_id = Some(object_id.to_owned()));
+    }
+
     fn set_guest(&self, who: &Account, is_guest: bool) {
         self.change(who.in_teams(), |person| person.role = if is_guest { Role::Guest } else { Role::User });
     }
@@ -270,6 +274,15 @@ outgoing_secrets = ["{}"]
 
     fn credentials(&self) -> Vec<String> {
         self.credentials()
+    }
+
+    fn has_handles(&self) -> bool {
+        false
+    }
+
+    fn answers_at_once(&self) -> usize {
+        // Within a second, by Microsoft's table of limits.
+        7
     }
 
     fn handles(&self) -> Vec<String> {

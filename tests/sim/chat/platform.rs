@@ -55,6 +55,9 @@ pub trait Platform: Send + Sync {
     /// What somebody's profile says of their mail address, in a chat that knows people by it.
     fn has_address(&self, who: &Account, address: &str);
 
+    /// Whose the account is to the chat: of who has that address, or that object id, whichever the chat tells people by.
+    fn belongs_to(&self, who: &Account, address: &str, object_id: &str);
+
     /// Whether somebody is a guest in the chat, who is nobody to tapdesk.
     fn set_guest(&self, who: &Account, is_guest: bool);
 
@@ -147,6 +150,12 @@ pub trait Platform: Send + Sync {
 
     /// What the chat gave out so far to answer one person with.
     fn handles(&self) -> Vec<String>;
+
+    /// Whether it gives out such handles at all.
+    fn has_handles(&self) -> bool;
+
+    /// How many answers at once one person can be given, before the chat refuses more.
+    fn answers_at_once(&self) -> usize;
 
     /// What people typed so far after the person whom it was for.
     fn reasons(&self) -> Vec<String>;

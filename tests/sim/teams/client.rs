@@ -167,6 +167,11 @@ impl Teams {
             }
             reply = self.hand_over(&delivery, deadline).await;
         }
+        if reply.failure.is_some()
+            && let Ok(activity) = serde_json::from_slice::<Value>(&delivery.body)
+        {
+            self.state().lost.extend(activity["id"].as_str().map(str::to_owned));
+        }
         reply
     }
 

@@ -85,7 +85,7 @@ impl Teams {
     }
 
     /// Does what the answer says: another dialog, a line of text, or nothing more.
-    fn take_task(
+    pub(super) fn take_task(
         &self,
         user: &Person,
         from: &(String, Option<String>),

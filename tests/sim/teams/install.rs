@@ -43,9 +43,10 @@ impl Teams {
         self.state().standings.insert(user.id.clone(), Standing::Installed);
     }
 
-    /// An account is deactivated and leaves every conversation, of which the program is not told; or it is there again.
+    /// An account is deactivated and leaves every conversation, of which the program is not told; or it is there again, and
+    /// gets the app like somebody new.
     pub fn set_gone(&self, user: &Person, is_gone: bool) {
-        let standing = if is_gone { Standing::Removed } else { Standing::Installed };
+        let standing = if is_gone { Standing::Removed } else { Standing::Arriving };
         self.state().standings.insert(user.id.clone(), standing);
     }
 

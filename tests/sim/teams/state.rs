@@ -253,6 +253,8 @@ pub(super) struct State {
     pub(super) dialogs: Vec<Value>,
     pub(super) typed: Vec<String>,
     pub(super) deliveries: Vec<Delivery>,
+    /// Activities that brought no answer, by their ids.
+    pub(super) lost: BTreeSet<String>,
     pub(super) counter: u64,
 }
 

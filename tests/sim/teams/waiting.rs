@@ -27,10 +27,36 @@ impl Teams {
         Reply { body, ..reply }
     }
 
-    /// The same for a request that is brought once more.
+    /// The same for a request that is brought once more. Whoever pressed sees the answer if they had none yet.
     pub async fn again_and_waits(&self, delivery: &Delivery, bring: impl Future<Output = Reply>) -> Reply {
         let activity: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
-        if activity["type"] == "message" { self.and_waits(&activity, bring).await } else { bring.await }
+        if activity["type"] == "message" {
+            return self.and_waits(&activity, bring).await;
+        }
+        let reply = bring.await;
+        if !reply.is_accepted() {
+            return reply;
+        }
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let waiting = {
+            let mut state = self.state();
+            let waits = state.lost.remove(&text(&activity["id"]));
+            state.people.get(&text(&activity["from"]["id"])).filter(|_| waits).cloned()
+        };
+        let is_dialog = activity["name"] == "task/fetch";
+        match waiting {
+            Some(user) if is_dialog => {
+                let from = (text(&activity["conversation"]["id"]), Some(text(&activity["replyToId"])));
+                self.take_task(&user, &from, None, reply)
+            }
+            Some(user) => self.take_answer(&user, &activity, reply),
+            None => {
+                // A window that nobody waits for is one all the same.
+                let answer = reply.json().filter(|answer| is_dialog && answer["task"]["type"] == "continue");
+                self.state().dialogs.extend(answer);
+                reply
+            }
+        }
     }
 
     fn answers_to(&self, activity: &Value) -> Vec<Message> {

@@ -307,10 +307,8 @@ async fn somebody_mentioned_is_whom_teams_says_and_somebody_picked_whom_the_dire
     assert_eq!(bench.teams.vouch(&mentioned).await.unwrap(), Vouched::Object(JANE.parse().unwrap()));
 }
 
-#[tokio::test]
-async fn only_who_was_met_has_an_account_here() {
-    let bench = Bench::with(|_| taken()).await;
-    let person = Person {
+fn person() -> Person {
+    Person {
         id: JANE.parse().unwrap(),
         name: "Jane".to_owned(),
         upn: "jane@contoso.com".to_owned(),
@@ -320,7 +318,33 @@ async fn only_who_was_met_has_an_account_here() {
         management_restricted: false,
         mobile_phone: None,
         other_mails: Vec::new(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_guest_somebody_else_and_somebody_who_is_gone_have_no_account_here() {
+    let member = |id: &str, role: &str| json!({"aadObjectId": id, "tenantId": TENANT, "userRole": role});
+    let closed = json!({"error": {"code": "BotNotInConversationRoster", "message": "…"}});
+    let gone = json!({"error": {"code": "MemberNotFoundInConversation", "message": "…"}});
+    for (status, answer, is_kept) in [
+        (200, member(JANE, "guest"), true),
+        (200, member("f1d1b1a1-0000-4000-8000-000000000001", "user"), true),
+        (404, gone, true),
+        (403, closed, false),
+    ] {
+        let bench = Bench::with(move |_| (status, answer.clone())).await.knows(true).await;
+        assert_eq!(bench.teams.account_of(&person()).await.unwrap(), None);
+        assert_eq!(bench.is_known().await, is_kept, "{status}");
+    }
+    let bench = Bench::with(|_| (502, json!({}))).await.knows(true).await;
+    assert!(bench.teams.account_of(&person()).await.is_err(), "nobody is left out for an outage");
+}
+
+#[tokio::test]
+async fn only_who_was_met_has_an_account_here() {
+    let answer = json!({"id": "29:1jane", "aadObjectId": JANE, "tenantId": TENANT, "userRole": "user"});
+    let bench = Bench::with(move |_| (200, answer.clone())).await;
+    let person = person();
     assert_eq!(bench.teams.account_of(&person).await.unwrap(), None);
     let bench = bench.knows(true).await;
     let account = bench.teams.account_of(&person).await.unwrap().unwrap();
