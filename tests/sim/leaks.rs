@@ -190,6 +190,11 @@ pub fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         .chars()
         .map(|c| if "+&<>'\"`".contains(c) { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() })
         .collect();
+    // As a card of Teams has it, which reads Markdown.
+    let mut card = String::new();
+    for c in text.chars() {
+        card.extend(r"\`*_[]<>~&{".contains(c).then_some('\\').into_iter().chain([c]));
+    }
     let hex = |upper: bool| -> String {
         text.bytes().map(|b| if upper { format!("{b:02X}") } else { format!("{b:02x}") }).collect()
     };
@@ -201,6 +206,8 @@ pub fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("HTML in JSON", as_json(&escaped)),
         ("JSON of .NET", dotnet.clone().into_bytes()),
         ("JSON of .NET in JSON", as_json(&dotnet)),
+        ("Markdown", card.clone().into_bytes()),
+        ("Markdown in JSON", as_json(&card)),
         ("hex", hex(false).into_bytes()),
         ("HEX", hex(true).into_bytes()),
         ("UTF-16", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
