@@ -23,7 +23,7 @@
 //! | the pass is cached, its link logged | Azure sample | `leaks::passcode_nowhere`, `leak_hunt` |
 //! | limits are written down instead of read from the tenant | MyWorkID | `policy::a_lifetime_outside_the_tenants_range_is_moved_into_it_and_everybody_is_told`, `policy::a_range_that_changes_before_the_claim_counts` |
 //!
-//! All of these but those of `on_slack` are told in Microsoft Teams as well. What its own protocol adds:
+//! What the protocol of Microsoft Teams adds:
 //!
 //! | bug | in Teams | told by |
 //! |---|---|---|
