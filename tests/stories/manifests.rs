@@ -311,7 +311,8 @@ fn platforms() -> anyhow::Result<Vec<String>> {
     let mut platforms = Vec::new();
     for entry in std::fs::read_dir(adapters)? {
         let entry = entry?;
-        if entry.path().join("verify.rs").is_file() {
+        // Ticket systems sign, too, and show nothing to anybody.
+        if entry.path().join("render.rs").is_file() {
             platforms.push(entry.file_name().to_string_lossy().into_owned());
         }
     }

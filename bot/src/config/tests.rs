@@ -243,7 +243,7 @@ fn rules_and_sources_know_each_other() {
     );
     let said =
         |text: String| Config::check("tapdesk.toml", &text).map(drop).map_err(|error| error.to_string());
-    let both = EXAMPLE.replacen("# stated_approval", "stated_approval", 1);
+    let both = EXAMPLE.replacen("\n# stated_approval", "\nstated_approval", 1);
     let both = both.replacen("# may_state_approvals = false", "may_state_approvals = true", 1);
     assert_eq!(said(both), Ok(()));
 }
