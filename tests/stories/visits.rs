@@ -44,8 +44,7 @@ async fn a_colleague_without_chat_gets_a_pass_by_phoning_the_number() -> anyhow:
     locked out
     Nobody checked that this is Jane Doe: anybody can open that page. They were shown a number, and are to phone you and tell it to you. Be sure that it is them: call back on a number that you already had. Until 10:30 UTC.
     Choosing their number approves. You have one try: a wrong number ends the request, so never guess. If nobody calls, or the number is not here, press Deny: somebody else asked.
-    [AA] [BB] [CC]
-    [Deny] [This looks wrong]
+    [AA] [BB] [CC] [Deny] [This looks wrong]
     ");
     world.presses(&world.mary, &number).await?;
     world.presses(&world.mary, "Show PIN").await?;
