@@ -127,6 +127,8 @@ async fn auditors_read_whose_word_it_was() -> anyhow::Result<()> {
     unnamed["subject"] = "otto.oncall@contoso.com".into();
     unnamed["approved_by"] = serde_json::Value::Null;
     world.otto.person.manager(&world.mary.person).mobile("+491701234599");
+    // The rows of a report are in the order of time.
+    world.hands.turn(Duration::from_secs(1));
     world.orders(&unnamed).await?;
     world.presses(&world.mary, "Deny").await?;
     let report = report_in(&world.reported(&["--json"]).await?)?;
