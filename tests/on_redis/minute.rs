@@ -24,6 +24,10 @@ const MANAGERS: usize = 40;
 const AFTERMATH: Duration = Duration::from_mins(8);
 /// Long enough that what takes its time on a busy machine is not done again for that alone.
 const LEASE: Duration = Duration::from_secs(12);
+/// What is due for many people within a step is done together: each by itself takes minutes.
+const STEP: Duration = Duration::from_mins(5);
+/// Twelve hours, in which everything ends.
+const STEPS: usize = 144;
 /// Said of a task that its holder performed or gave back in vain.
 const UNSETTLED: [&str; 3] =
     ["a task took too long", "a task could not be settled", "a task waits until its lease is over"];
@@ -54,7 +58,10 @@ async fn whatever_is_killed_every_request_ends_once() -> anyhow::Result<()> {
     let settled = began.elapsed();
 
     replicas.stop().await?;
-    replicas.world.advance(Duration::from_hours(12)).await?;
+    for _ in 0..STEPS {
+        replicas.world.hands.set(replicas.world.hands.now().saturating_add(STEP)?);
+        replicas.world.settle().await?;
+    }
     let minute = Minute::read(&replicas.world)?;
     let accepted = minute.accepted();
     every_one_ended_once(&replicas.world, &minute, &accepted).await?;
@@ -250,20 +257,20 @@ struct Again {
 }
 
 fn came_again(world: &World) -> Vec<Again> {
-    let people = world.company.people();
-    let subjects: Vec<_> = people.iter().filter(|person| person.name().starts_with("Subject ")).collect();
-    let about = |text: &str| subjects.iter().find(|subject| text.contains(&subject.name()));
+    let profiles = world.company.people().into_iter().map(|person| person.profile());
+    let subjects: Vec<_> = profiles.filter(|profile| profile.display_name.starts_with("Subject ")).collect();
+    let about = |text: &str| subjects.iter().find(|subject| text.contains(&subject.display_name));
     let mut came: BTreeMap<(&'static str, String, String), usize> = BTreeMap::new();
     for post in world.chat.wire().seen().iter().filter(|post| post.target.contains("chat.postMessage")) {
         let text = String::from_utf8_lossy(&post.body).into_owned();
         let Some(subject) = about(&text) else { continue };
-        *came.entry(("chat message", subject.id().to_owned(), text)).or_default() += 1;
+        *came.entry(("chat message", subject.id.clone(), text)).or_default() += 1;
     }
     for mail in world.smtp.sent() {
-        let Some(subject) = subjects.iter().find(|subject| mail.to.contains(&subject.profile().upn)) else {
+        let Some(subject) = subjects.iter().find(|subject| mail.to.contains(&subject.upn)) else {
             continue;
         };
-        *came.entry(("mail", subject.id().to_owned(), mail.text)).or_default() += 1;
+        *came.entry(("mail", subject.id.clone(), mail.text)).or_default() += 1;
     }
     let passes = world.graph.passes();
     let mut again: Vec<_> = came
@@ -275,11 +282,11 @@ fn came_again(world: &World) -> Vec<Again> {
         })
         .collect();
     for subject in &subjects {
-        let texts = world.twilio.phone(&phone_of(&subject.name())).messages().len();
+        let texts = world.twilio.phone(&phone_of(&subject.display_name)).messages().len();
         again.push(Again {
             kind: "text message",
-            subject: subject.id().to_owned(),
-            words: format!("for {}", subject.name()),
+            subject: subject.id.clone(),
+            words: format!("for {}", subject.display_name),
             times: texts.saturating_sub(1),
         });
     }

@@ -44,6 +44,8 @@ pub struct Errand {
     pub subject: Colleague,
     /// The subject's phone.
     pub phone: String,
+    /// What the subject is called; looked for in every message that comes.
+    name: String,
     chat: Chat,
     twilio: Twilio,
     graph: Graph,
@@ -72,6 +74,7 @@ impl Errand {
         Ok(Self {
             agent,
             manager,
+            name: subject.person.name(),
             subject,
             phone,
             chat: world.chat.clone(),
@@ -92,6 +95,9 @@ impl Errand {
                 ensure!(signed_in == SignIn::Ok, "Windows answered {signed_in:?}");
                 return Ok(());
             }
+            // Until then it could be taken for the card of the next request.
+            let ended = self.chat.wire().brings(LOST, || self.card("Show PIN").is_none()).await;
+            ensure!(ended, "the card of a locked ticket keeps its button");
         }
         bail!("every ticket was locked")
     }
@@ -151,15 +157,18 @@ impl Errand {
         let comes = self.twilio.wire.brings(LOST, || self.code().is_some()).await;
         ensure!(comes, "no code comes");
         let mut pin = self.pin().await?;
+        let mut answers = Vec::new();
         for _ in 0..TRIES {
             let code = self.code().context("no code came")?;
             // A connection that breaks off is tried again by whoever stands before the page.
             let Ok(answer) = self.browser.claim(&code, &pin).await else { continue };
+            answers.push(answer.state().to_owned());
             match answer.state() {
                 "pass" => {
                     if self.says_shown(&code).await? {
                         return answer.passcode().map(Some);
                     }
+                    answers.push("gone".to_owned());
                 }
                 "wrong_pin" | "waiting" => pin = self.pin().await?,
                 // As the page does, which counts the seconds down.
@@ -169,10 +178,10 @@ impl Errand {
                 "unknown" => {
                     self.twilio.wire.brings(PRESS_AGAIN, || self.code().is_some_and(|new| new != code)).await;
                 }
-                _ => bail!("the claim was answered with {answer:?}"),
+                _ => bail!("the claim was answered with {answer:?} after {answers:?}"),
             }
         }
-        bail!("claiming brings no pass")
+        bail!("claiming brings no pass, but {answers:?}")
     }
 
     /// Whether the pass on the screen counts as seen; otherwise it was deleted meanwhile.
@@ -189,17 +198,16 @@ impl Errand {
     }
 
     fn card(&self, button: &str) -> Option<Message> {
-        let label = format!("[{button}]");
         let is_it = |message: &Message| {
-            let text = message.visible_text();
-            text.contains(&label) && text.contains(&self.subject.person.name())
+            message.buttons().iter().any(|other| other.label == button)
+                && message.visible_text().contains(&self.name)
         };
         self.chat.inbox(&self.manager.colleague.account).into_iter().rev().find(is_it)
     }
 
     fn shown_pin(&self) -> Option<String> {
         let text = self.chat.modal(&self.manager.colleague.account)?.visible_text();
-        if text.contains(&self.subject.person.name()) { pin_in(&text) } else { None }
+        if text.contains(&self.name) { pin_in(&text) } else { None }
     }
 
     fn code(&self) -> Option<String> {

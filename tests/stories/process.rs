@@ -43,7 +43,6 @@ async fn a_process_that_is_killed_at_every_turn_still_brings_jane_her_pass() -> 
 
     // Killed while Graph makes the pass: nobody sees it, so it is deleted, and Jane claims again.
     let held = world.graph.wire.hold_answer(&create(&world));
-    // What Ada was told is edited first, then the cards.
     world.chat.arrived(Call::Edit, 3).await;
     world.chat.wire().landed().await;
     let card = world.card(&world.mary, "Show PIN")?;

@@ -33,13 +33,15 @@ pub enum Task {
         /// Which statement of the request.
         statement: u8,
     },
-    /// Edit every posted card, and what told the requester of an earlier outcome, so that it shows the request as it is now.
+    /// Edit every posted card so that it shows the request as it is now.
     Refresh,
     /// Edit the older copies of one approver's card, since a newer one was sent.
     RetireCopies {
         /// Whose.
         approver: PersonId,
     },
+    /// Edit what told the requester of an earlier outcome, since something else has come of the request.
+    RetireNews,
     /// Tell somebody something.
     Tell {
         /// Whom.

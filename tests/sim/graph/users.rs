@@ -53,15 +53,13 @@ pub(super) async fn list(State(tenant): State<Tenant>, asked: Asked) -> Answer {
     asked.only(&["$select", "$filter", "$top", "$count", "$skiptoken"])?;
     let may_read_all = check_reading(&asked)?;
     let wanted = asked.filter(&["id", "userPrincipalName", "mail", "displayName"])?;
-    let people = tenant.company.with(|register| register.people.clone());
-    let hits = people.iter().filter(|profile| {
-        let fields = user_fields(profile);
-        let same = |(name, value): &(String, String)| {
-            fields[name.as_str()].as_str().is_some_and(|has| has.eq_ignore_ascii_case(value))
-        };
+    let is_wanted = |profile: &&Profile| {
+        let same = |(name, value): &(String, String)| has(profile, name, value);
         wanted.is_empty() || wanted.iter().any(same)
-    });
-    let items = hits.map(|profile| user_object(&asked, profile, may_read_all).map(Value::Object));
+    };
+    let hits: Vec<Profile> =
+        tenant.company.with(|register| register.people.iter().filter(is_wanted).cloned().collect());
+    let items = hits.iter().map(|profile| user_object(&asked, profile, may_read_all).map(Value::Object));
     let items: Vec<Value> = items.collect::<Result<_, _>>()?;
     asked.page("users", &items, tenant.with(|desk| desk.page_size))
 }
@@ -131,6 +129,17 @@ pub(super) async fn revoke_sessions(
         tenant.with(|desk| *desk.revoked.entry(profile.id).or_default() += 1);
     }
     Ok(Json(json!({ "@odata.context": context_of("Edm.Boolean"), "value": true })).into_response())
+}
+
+/// Whether a property that can be filtered by has that value.
+fn has(profile: &Profile, property: &str, value: &str) -> bool {
+    let is = match property {
+        "id" => Some(&profile.id),
+        "userPrincipalName" => Some(&profile.upn),
+        "displayName" => Some(&profile.display_name),
+        _ => profile.mail.as_ref(),
+    };
+    is.is_some_and(|is| is.eq_ignore_ascii_case(value))
 }
 
 /// The account with this object id or sign-in name.

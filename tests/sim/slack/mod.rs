@@ -92,16 +92,17 @@ impl Slack {
             is_ultra_restricted: false,
             is_stranger: false,
         };
-        state.people.insert(id.to_owned(), person.clone());
+        state.put(person.clone());
         person
     }
 
     /// Turns a person into a guest, a stranger, somebody without an address …; returns them as they are now.
     pub fn change(&self, user: &Person, change: impl FnOnce(&mut Person)) -> Person {
         let mut state = self.state();
-        let person = state.people.entry(user.id.clone()).or_insert_with(|| user.clone());
-        change(person);
-        person.clone()
+        let mut person = state.people.get(&user.id).unwrap_or(user).clone();
+        change(&mut person);
+        state.put(person.clone());
+        person
     }
 
     /// Adds a channel; the app may write there only if `has_bot`.

@@ -1,12 +1,13 @@
 //! What does simulated Slack know: people, conversations, messages, modals, and the short-lived handles it gave out?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::visible;
+use super::visible::{self, Names};
 use crate::chat::{Button, Delivery};
 
 /// How the app is installed; a story may change it while the world runs.
@@ -123,9 +124,9 @@ pub struct Message {
     /// The fallback and notification text.
     pub text: String,
     /// The blocks as they were sent; empty if there are none.
-    pub blocks: Vec<Value>,
+    pub blocks: Arc<[Value]>,
     /// `{text, blocks}` of earlier versions, oldest first.
-    pub history: Vec<Value>,
+    pub history: Vec<Arc<Value>>,
     /// Arrived since the person last read.
     pub is_unread: bool,
     /// Edited since the person last read (Slack does not announce edits).
@@ -136,7 +137,7 @@ pub struct Message {
     pub is_deleted: bool,
     /// Who wrote it: the app, or Slack itself ("/tap failed with …").
     pub is_from_app: bool,
-    pub(super) names: BTreeMap<String, String>,
+    pub(super) names: Names,
 }
 
 impl Message {
@@ -164,9 +165,9 @@ impl Message {
     }
 
     pub(super) fn edit(&mut self, text: String, blocks: Vec<Value>) {
-        self.history.push(json!({"text": self.text, "blocks": self.blocks}));
+        self.history.push(Arc::new(json!({"text": self.text, "blocks": &*self.blocks})));
         self.text = text;
-        self.blocks = blocks;
+        self.blocks = blocks.into();
         self.is_changed = true;
     }
 }
@@ -188,7 +189,7 @@ pub struct View {
     pub is_open: bool,
     pub(super) root: String,
     pub(super) previous: Option<String>,
-    pub(super) names: BTreeMap<String, String>,
+    pub(super) names: Names,
 }
 
 impl View {
@@ -218,6 +219,7 @@ pub(super) struct Hook {
 pub(super) struct State {
     pub(super) workspace: Workspace,
     pub(super) people: BTreeMap<String, Person>,
+    pub(super) names: Names,
     pub(super) channels: BTreeMap<String, Channel>,
     pub(super) messages: Vec<Message>,
     pub(super) views: Vec<View>,
@@ -244,8 +246,10 @@ impl State {
         format!("{}.{:06}", now.as_second(), self.counter)
     }
 
-    pub(super) fn names(&self) -> BTreeMap<String, String> {
-        self.people.values().map(|person| (person.id.clone(), person.name.clone())).collect()
+    /// Somebody who is new, or has changed.
+    pub(super) fn put(&mut self, person: Person) {
+        Arc::make_mut(&mut self.names).insert(person.id.clone(), person.name.clone());
+        self.people.insert(person.id.clone(), person);
     }
 
     /// The direct conversation of the app with `user`, once it is open.
@@ -308,12 +312,12 @@ impl State {
         only_for: Option<&str>,
         now: Timestamp,
     ) -> String {
-        let (ts, names) = (self.next_ts(now), self.names());
+        let (ts, names) = (self.next_ts(now), Arc::clone(&self.names));
         self.messages.push(Message {
             channel: channel.to_owned(),
             ts: ts.clone(),
             text: text.to_owned(),
-            blocks,
+            blocks: blocks.into(),
             history: Vec::new(),
             is_unread: true,
             is_changed: false,
@@ -344,7 +348,7 @@ impl State {
             .and_then(|p| self.views.iter().find(|v| v.id == p))
             .map_or_else(|| id.clone(), |v| v.root.clone());
         self.modals.push(content.clone());
-        let (hash, names) = (self.opaque(), self.names());
+        let (hash, names) = (self.opaque(), Arc::clone(&self.names));
         let view = View {
             id,
             user: user.to_owned(),
@@ -361,7 +365,7 @@ impl State {
     }
 
     pub(super) fn publish_home(&mut self, user: &str, content: Value) -> View {
-        let (fresh, hash, names) = (format!("V{}", self.opaque()), self.opaque(), self.names());
+        let (fresh, hash, names) = (format!("V{}", self.opaque()), self.opaque(), Arc::clone(&self.names));
         let id = self.homes.get(user).map_or(fresh, |home| home.id.clone());
         let home = View {
             root: id.clone(),

@@ -1,10 +1,12 @@
 //! What does a person see when Slack draws a message or a modal?
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-type Names = BTreeMap<String, String>;
+/// What people are called, by id; every message and every window has it, so it is shared.
+pub(super) type Names = Arc<BTreeMap<String, String>>;
 
 /// Blocks as lines of plain text.
 pub(super) fn blocks(blocks: &[Value], names: &Names) -> String {

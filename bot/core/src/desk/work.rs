@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::card::Card;
 use crate::desk::{Desk, RACES, Stopped};
 use crate::ids::{PassId, PersonId, RequestId, Version};
 use crate::ledger::Phase;
@@ -68,11 +69,16 @@ impl Desk {
             Task::Remind { approver, after } => Event::RemindTime(*approver, *after),
             Task::Escalate => return self.escalate(&stored.request).await,
             Task::Weigh { statement } => return self.weigh(&stored.request, *statement).await,
-            Task::Refresh => return self.refresh(&stored.request, &|_| true).await,
-            Task::RetireCopies { approver } => {
-                let is_theirs = |posted: &Posted| posted.approver == *approver;
-                return self.refresh(&stored.request, &is_theirs).await;
+            Task::Refresh => {
+                let now = self.now();
+                return self.refresh(&stored.request, |request| cards(request, now, |_| true)).await;
             }
+            Task::RetireCopies { approver } => {
+                let now = self.now();
+                let is_theirs = |posted: &Posted| posted.approver == *approver;
+                return self.refresh(&stored.request, |request| cards(request, now, is_theirs)).await;
+            }
+            Task::RetireNews => return self.refresh(&stored.request, old_news).await,
             Task::Tell { to, news } => return self.tell_or_give_up(leased, &stored, to, *news).await,
             Task::SendCode => return self.send_code(&stored.request).await,
             Task::SendPin => return self.send_pin(&stored.request).await,
@@ -192,55 +198,42 @@ impl Desk {
         self.change(&request.id, Event::Escalated(escalation)).await.map(|_| Done::Done)
     }
 
-    /// Edits the cards until they show the request as it is: a newer edit may have been overtaken by this one, on its way
-    /// from another replica.
+    /// Edits what is out of date until it shows the request as it is: a newer edit may have been overtaken by this one, on
+    /// its way from another replica. What a change of the request leaves as it was is not sent again.
     async fn refresh(
         &self,
         request: &Request,
-        which: &(dyn Fn(&Posted) -> bool + Sync),
+        edits: impl Fn(&Request) -> Vec<(MessageRef, Card)>,
     ) -> Result<Done, Stopped> {
-        let mut shown = request.clone();
+        let mut sent = Vec::new();
+        let mut wanted = edits(request);
         for _ in 0..RACES {
-            let (told, cards) = (self.edit_told(&shown).await, self.edit_cards(&shown, which).await);
-            told.and(cards)?;
-            let now = self.load(&shown.id).await?.request;
-            if now == shown {
+            let news: Vec<_> = wanted.iter().filter(|edit| !sent.contains(*edit)).cloned().collect();
+            if news.is_empty() {
                 return Ok(Done::Done);
             }
-            shown = now;
+            self.edit_each(&request.id, &news).await?;
+            sent = wanted;
+            wanted = edits(&self.load(&request.id).await?.request);
         }
         Ok(Done::In(TRY_AGAIN))
     }
 
-    /// Edits what told the requester of an earlier outcome.
-    async fn edit_told(&self, request: &Request) -> Result<(), Stopped> {
+    /// Each by itself: one that cannot be edited must not leave the others with their buttons.
+    async fn edit_each(&self, id: &RequestId, edits: &[(MessageRef, Card)]) -> Result<(), Stopped> {
         let mut later = None;
-        for told in request.outdated() {
-            let card = words::since_then(request, told);
-            let edited = match self.chat(&told.message.chat) {
-                Ok(chat) => chat.edit(&told.message, &card).await,
+        for (message, card) in edits {
+            let edited = match self.chat(&message.chat) {
+                Ok(chat) => chat.edit(message, card).await,
                 Err(error) => Err(error),
             };
-            later = later.or(left_to_edit(request, edited));
-        }
-        later.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// Each card by itself: one that cannot be edited must not leave the others with their buttons.
-    async fn edit_cards(
-        &self,
-        request: &Request,
-        which: &(dyn Fn(&Posted) -> bool + Sync),
-    ) -> Result<(), Stopped> {
-        let Some(case) = request.case() else { return Ok(()) };
-        let mut later = None;
-        for posted in request.posted.iter().filter(|posted| which(posted)) {
-            let Some(candidate) = case.candidate(posted.approver) else { continue };
-            let card = words::approval(request, case, candidate, self.now());
-            let is_newest = request.newest_card(posted.approver) == Some(&posted.message);
-            let card = if is_newest { card } else { words::older_copy(card) };
-            let edited = self.chat(&posted.message.chat)?.edit(&posted.message, &card).await;
-            later = later.or(left_to_edit(request, edited));
+            match edited {
+                Ok(()) => {}
+                Err(retry @ PortError::Retry { .. }) => later = Some(retry),
+                Err(fatal @ PortError::Fatal { .. }) => {
+                    tracing::error!(request.id = %id, error = &fatal as &dyn std::error::Error, "a message could not be edited");
+                }
+            }
         }
         later.map_or(Ok(()), |error| Err(error.into()))
     }
@@ -418,16 +411,22 @@ impl Desk {
     }
 }
 
-/// The failure of an edit that is worth another try.
-fn left_to_edit(request: &Request, edited: Result<(), PortError>) -> Option<PortError> {
-    match edited {
-        Ok(()) => None,
-        Err(retry @ PortError::Retry { .. }) => Some(retry),
-        Err(fatal @ PortError::Fatal { .. }) => {
-            tracing::error!(request.id = %request.id, error = &fatal as &dyn std::error::Error, "a card could not be edited");
-            None
-        }
-    }
+/// The approval cards that are picked, as they look now.
+fn cards(request: &Request, now: Timestamp, which: impl Fn(&Posted) -> bool) -> Vec<(MessageRef, Card)> {
+    let Some(case) = request.case() else { return Vec::new() };
+    let picked = request.posted.iter().filter(|posted| which(posted));
+    let drawn = picked.filter_map(|posted| {
+        let card = words::approval(request, case, case.candidate(posted.approver)?, now);
+        let is_newest = request.newest_card(posted.approver) == Some(&posted.message);
+        Some((posted.message.clone(), if is_newest { card } else { words::older_copy(card) }))
+    });
+    drawn.collect()
+}
+
+/// What told the requester of an earlier outcome, with what came of the request since.
+fn old_news(request: &Request) -> Vec<(MessageRef, Card)> {
+    let told = request.outdated();
+    told.map(|told| (told.message.clone(), words::since_then(request, told))).collect()
 }
 
 fn pause_after(leased: &Leased, error: &PortError) -> Duration {
@@ -470,6 +469,7 @@ impl Task {
             Self::Weigh { .. } => "weigh",
             Self::Refresh => "refresh",
             Self::RetireCopies { .. } => "retire_copies",
+            Self::RetireNews => "retire_news",
             Self::Tell { .. } => "tell",
             Self::LapseApproval => "lapse_approval",
             Self::SendCode => "send_code",

@@ -148,10 +148,12 @@ impl<'a> Draft<'a> {
     /// earlier outcome: no transition can forget one.
     fn finish(mut self) -> Change {
         let is_edited = self.tasks.iter().any(|new| new.task == Task::Refresh);
-        let changes_a_card = || !self.next.posted.is_empty() && self.changes_a_card();
-        let outdates = || !self.next.told.is_empty() && self.before.outcome() != self.next.outcome();
-        if !is_edited && (outdates() || changes_a_card()) {
+        if !is_edited && !self.next.posted.is_empty() && self.changes_a_card() {
             self.task(self.now, Task::Refresh);
+        }
+        // After the cards: others wait for their buttons.
+        if !self.next.told.is_empty() && self.before.outcome() != self.next.outcome() {
+            self.task(self.now, Task::RetireNews);
         }
         Change { next: self.next, tasks: self.tasks, records: self.records, fresh_tries: self.fresh_tries }
     }

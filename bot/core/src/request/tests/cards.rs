@@ -123,7 +123,8 @@ fn a_message_of_the_requester_is_edited_on_every_outcome() {
             let mut sample = sample.clone().wait(wait);
             let before = sample.request.outcome();
             let Ok(change) = sample.apply(event) else { continue };
-            let is_edited = change.tasks.iter().any(|new| new.task == Task::Refresh && new.due <= sample.now);
+            let is_edited =
+                change.tasks.iter().any(|new| new.task == Task::RetireNews && new.due <= sample.now);
             let differs = change.next.outcome() != before;
             assert!(is_edited || !differs, "{event_name} in {name} leaves the message as it was");
             outcomes += u32::from(differs);
@@ -138,7 +139,7 @@ fn a_message_that_reaches_the_requester_after_an_outcome_is_edited() {
     for (name, mut sample) in columns() {
         let is_late = sample.request.outcome() != told("first").outcome;
         let change = sample.apply(Event::RequesterTold(told("first"))).unwrap();
-        assert_eq!(change.tasks.iter().any(|new| new.task == Task::Refresh), is_late, "{name}");
+        assert_eq!(change.tasks.iter().any(|new| new.task == Task::RetireNews), is_late, "{name}");
         assert_eq!(change.next.outdated().count(), usize::from(is_late), "{name}");
     }
 }

@@ -377,6 +377,7 @@ impl World {
             }
             Task::Refresh
             | Task::RetireCopies { .. }
+            | Task::RetireNews
             | Task::Tell { .. }
             | Task::RevokeSessions
             | Task::ListMethods { .. } => {}

@@ -90,7 +90,7 @@ impl Draft<'_> {
             return Err(Refusal::Moot);
         }
         if told.outcome != self.before.outcome() {
-            self.task(self.now, Task::Refresh);
+            self.task(self.now, Task::RetireNews);
         }
         self.next.told.push(told);
         Ok(())
