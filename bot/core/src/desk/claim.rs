@@ -195,7 +195,7 @@ impl Desk {
         let id = match self.count_try(code).await? {
             Try::Unknown => return Ok(ClaimAnswer::Unknown),
             Try::Busy(_) => return Ok(ClaimAnswer::Busy(SOON)),
-            Try::Exhausted(id) => return self.exhausted(&id, &client).await,
+            Try::Exhausted(id) => return self.exhausted(&id).await,
             Try::Counted(id) => id,
         };
         let stored = self.load(&id).await?;
@@ -207,12 +207,12 @@ impl Desk {
         if !self.ports.pins.matches(pin, half.hash.clone()).await {
             return match self.change(&id, Event::WrongPin).await {
                 Ok(after) => Ok(wrong_pin(&after)),
-                Err(stopped) => self.as_it_stands(&id, stopped, &client).await,
+                Err(stopped) => self.as_it_stands(&id, stopped).await,
             };
         }
         let answer = match self.proved(&stored.request, &grant, client.clone()).await {
             Ok(answer) => Ok(answer),
-            Err(stopped) => self.as_it_stands(&id, stopped, &client).await,
+            Err(stopped) => self.overtaken(&id, stopped, &client).await,
         };
         // A right PIN whose claim met a hitch must not use up the tries.
         if !matches!(answer, Ok(ClaimAnswer::Pass { .. } | ClaimAnswer::Evaluated)) {
@@ -358,26 +358,32 @@ impl Desk {
         self.delete_stray(id, intent, of, pass, "the store lost the request").await
     }
 
-    async fn exhausted(&self, id: &RequestId, client: &TokenHash) -> Result<ClaimAnswer, Stopped> {
+    async fn exhausted(&self, id: &RequestId) -> Result<ClaimAnswer, Stopped> {
         match self.change(id, Event::TriesExhausted).await {
             Ok(_) => Ok(ClaimAnswer::Locked),
-            Err(stopped) => self.as_it_stands(id, stopped, client).await,
+            Err(stopped) => self.as_it_stands(id, stopped).await,
         }
     }
 
     /// The answer to a claim that came upon another state than it began in: that state tells more than the refusal.
-    async fn as_it_stands(
+    async fn as_it_stands(&self, id: &RequestId, stopped: Stopped) -> Result<ClaimAnswer, Stopped> {
+        match stopped {
+            Stopped::Refused(Refusal::Moot | Refusal::Over) => Ok(over(&self.load(id).await?.request.state)),
+            other => Err(other),
+        }
+    }
+
+    /// The same for a right PIN: a pass that this very browser opened, and has not got to see, is made anew when it asks again.
+    async fn overtaken(
         &self,
         id: &RequestId,
         stopped: Stopped,
         client: &TokenHash,
     ) -> Result<ClaimAnswer, Stopped> {
-        let Stopped::Refused(Refusal::Moot | Refusal::Over) = stopped else { return Err(stopped) };
-        Ok(match claimable(&self.load(id).await?, client) {
-            // Opened by this very browser, which has not got to see the pass: it asks again and gets another.
-            Ok(_) => ClaimAnswer::Busy(SOON),
-            Err(answer) => answer,
-        })
+        let answer = self.as_it_stands(id, stopped).await?;
+        let is_ours =
+            matches!(answer, ClaimAnswer::Opened(_)) && claimable(&self.load(id).await?, client).is_ok();
+        Ok(if is_ours { ClaimAnswer::Busy(SOON) } else { answer })
     }
 
     async fn count_try(&self, code: &Code) -> Result<Try, PortError> {
