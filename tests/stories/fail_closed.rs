@@ -24,9 +24,8 @@ async fn walk(parts: &[&str]) -> anyhow::Result<()> {
     breaks();
     ensure!(world.ada_types_for_jane().await?.contains(NOT_CONFIRMED), "Ada was promised something");
     world.settle().await?;
-    ensure!(
-        world.chat.inbox(&world.ada.account).is_empty() && world.chat.inbox(&world.mary.account).is_empty()
-    );
+    world.does_not_hear(&world.ada, "is with its approvers")?;
+    ensure!(world.chat.inbox(&world.mary.account).is_empty(), "Mary was asked about what is not stored");
     heals();
     ensure!(world.ada_types_for_jane().await?.contains("Checking…"));
 
@@ -200,7 +199,7 @@ async fn a_pin_whose_showing_was_not_written_down_is_shown_again_and_the_older_o
     let code = world.code_at(JANES_PHONE)?;
     faults.fail_times("ticket.pin.sent", 1);
     world.presses(&world.mary, "Show PIN").await?;
-    world.is_whispered(&world.mary, NOT_CONFIRMED)?;
+    world.hears(&world.mary, NOT_CONFIRMED)?;
     let first = world.pin_before(&world.mary)?;
     world.claim_gets(&world.browser(), &code, &first, "waiting").await?;
     world.presses(&world.mary, "Show PIN").await?;
