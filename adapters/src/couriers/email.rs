@@ -154,16 +154,21 @@ impl Mail {
     }
 
     async fn deliver(&self, letter: &Letter) -> Result<(AsyncSmtpConnection, Response), PortError> {
+        let mut connection = self.log_in().await?;
+        let text = Zeroizing::new(letter.formatted());
+        let sent = connection.send(letter.envelope(), &text).await;
+        let response = sent.map_err(|error| classify(Step::Send, &error))?;
+        Ok((connection, response))
+    }
+
+    async fn log_in(&self) -> Result<AsyncSmtpConnection, PortError> {
         let mut connection = self.connect().await.map_err(|error| classify(Step::Connect, &error))?;
         if let Some((user, password)) = &self.config.credentials {
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
             let login = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
             login.map_err(|error| classify(Step::LogIn, &error))?;
         }
-        let text = Zeroizing::new(letter.formatted());
-        let sent = connection.send(letter.envelope(), &text).await;
-        let response = sent.map_err(|error| classify(Step::Send, &error))?;
-        Ok((connection, response))
+        Ok(connection)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
@@ -298,5 +303,6 @@ fn recipient(to: &Contact) -> Result<Address, PortError> {
     to.address.parse().map_err(|_| unusable())
 }
 
+mod examine;
 #[cfg(test)]
 mod tests;

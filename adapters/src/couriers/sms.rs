@@ -300,6 +300,7 @@ fn travels_safely(base: &Url) -> bool {
     }
 }
 
+mod examine;
 pub(super) mod status;
 #[cfg(test)]
 mod tests;

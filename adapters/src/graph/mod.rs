@@ -2,17 +2,20 @@
 //!
 //! [`Graph`] implements the core's `Directory` with Microsoft Graph v1.0 and an app-only token. One sub-module
 //! per question: `token` (who are we), `call` and `answer` (one call, its log line, its repeats), `people`,
-//! `audit`, `privilege`, `methods`, `passes` (policy, list, delete) and `create` (the one call that is never repeated).
+//! `audit`, `privilege`, `methods`, `passes` (policy, list, delete), `create` (the one call that is never repeated), and
+//! `examine` with `permission` (could all of that work in this tenant).
 
 mod answer;
 mod audit;
 mod call;
 mod create;
+mod examine;
 #[cfg(test)]
 mod loopback;
 mod methods;
 mod passes;
 mod people;
+mod permission;
 mod privilege;
 mod token;
 
@@ -34,6 +37,8 @@ use url::{Host, Url};
 use uuid::{Uuid, uuid};
 
 use crate::secret::Secret;
+
+pub use examine::Uses;
 
 /// The sign-in service of the public cloud (also GCC). National clouds: see Microsoft's page "National clouds".
 pub const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -172,12 +177,6 @@ impl Graph {
             return Err(Misconfigured::ClientSecret);
         }
         Ok(Self { config, http, clock, entropy, tokens: token::Tokens::default() })
-    }
-
-    /// The application permissions that the token carries, for a self-test: a granted token by itself proves
-    /// nothing, since Entra issues one to an app without any permission too.
-    pub async fn granted(&self) -> Result<BTreeSet<String>, PortError> {
-        token::granted(self).await
     }
 }
 

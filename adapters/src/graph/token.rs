@@ -47,6 +47,7 @@ struct Slot {
 struct Token {
     bearer: HeaderValue,
     roles: BTreeSet<String>,
+    principal: Option<Uuid>,
     fresh_until: Timestamp,
 }
 
@@ -72,6 +73,7 @@ struct Claims {
     tid: Uuid,
     #[serde(default)]
     roles: BTreeSet<String>,
+    oid: Option<Uuid>,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,11 +106,12 @@ impl From<Failure> for PortError {
     }
 }
 
-/// The application permissions that the token carries.
-pub(super) async fn granted(graph: &Graph) -> Result<BTreeSet<String>, PortError> {
+/// The application permissions that the token carries, and whose it is: the app's service principal. A granted token by
+/// itself proves nothing, since Entra issues one to an app without any permission too.
+pub(super) async fn identity(graph: &Graph) -> Result<(BTreeSet<String>, Option<Uuid>), PortError> {
     graph.bearer().await?;
     let slot = graph.tokens.slot.lock().await;
-    Ok(slot.token.as_ref().map(|token| token.roles.clone()).unwrap_or_default())
+    Ok(slot.token.as_ref().map(|token| (token.roles.clone(), token.principal)).unwrap_or_default())
 }
 
 impl Graph {
@@ -214,7 +217,7 @@ fn read_token(body: &[u8], tenant: Uuid, asked_at: Timestamp) -> Result<Token, F
     bearer.set_sensitive(true);
     let fresh_for = Duration::from_secs(granted.expires_in.saturating_sub(MARGIN));
     let fresh_until = asked_at.saturating_add(fresh_for).unwrap_or(asked_at);
-    Ok(Token { bearer, roles: claims.roles, fresh_until })
+    Ok(Token { bearer, roles: claims.roles, principal: claims.oid, fresh_until })
 }
 
 /// What the token says about itself. Its signature is not checked: it came over TLS from the authority, and Graph

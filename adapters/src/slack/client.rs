@@ -26,6 +26,8 @@ use super::render::{self, form};
 use super::{NAME, Slack, acknowledge};
 use crate::http;
 
+mod examine;
+
 /// Errors that pass by themselves; every other error stays until somebody mends something.
 const PASSING: [&str; 9] = [
     "ratelimited",

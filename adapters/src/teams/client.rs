@@ -5,6 +5,7 @@
 //! back. Logs name the call, Teams' error and the time it took, nothing else.
 //! Source: learn.microsoft.com, "Bot Connector REST API", 2026.
 
+mod examine;
 mod pace;
 mod pending;
 #[cfg(test)]

@@ -72,6 +72,11 @@ impl Embedded {
         Self::start(path, Box::new(move || Ok(Box::new(backend(&file, false)?))))
     }
 
+    /// An empty store that is gone when it is dropped, for whoever only looks.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::with_backend(|| Ok(Box::new(redb::backends::InMemoryBackend::new())))
+    }
+
     /// Opens the store on other bytes than a file's. `source` is asked once now, and again after a failed write.
     pub fn with_backend(
         source: impl Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,

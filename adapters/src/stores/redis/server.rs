@@ -18,6 +18,7 @@ use tapdesk_core::ports::PortError;
 use super::ask::read;
 use super::link::Primary;
 use super::{Redis, fault};
+use crate::finding::{Finding, in_full};
 
 /// The layout that this program reads and writes.
 const SCHEMA: &str = "1";
@@ -185,6 +186,43 @@ impl Redis {
     /// Refuses servers that could lose more than `required_durability` allows, or that another layout lives on; says in
     /// one line of the log what a crash can lose.
     pub async fn check(&self) -> Result<(), ConnectError> {
+        let Loss { left, lost, .. } = self.survey().await?;
+        self.claim_schema().await?;
+        self.lead().await?;
+        if left < Durability::Always {
+            tracing::warn!("a crash of Redis can lose {lost}");
+        } else {
+            tracing::info!("a crash of Redis can lose {lost}");
+        }
+        Ok(())
+    }
+
+    /// The same questions, and nothing written.
+    pub async fn examine(&self) -> Vec<Finding> {
+        const WHAT: &str = "Redis";
+        let looked = async {
+            let loss = self.survey().await?;
+            self.check_schema().await?;
+            Ok::<_, ConnectError>(loss)
+        };
+        vec![match looked.await {
+            Ok(Loss { left: Durability::Always, lost, .. }) => {
+                Finding::ok(WHAT, format!("a crash can lose {lost}"))
+            }
+            Ok(Loss { lost, hint, .. }) => {
+                Finding::note(WHAT, format!("a crash can lose {lost}, as required_durability allows"), hint)
+            }
+            // Its words say what to change.
+            Err(error) => Finding::fault(
+                WHAT,
+                in_full(&error),
+                "deploy/redis.acl, and the section on replicas in the README",
+            ),
+        }]
+    }
+
+    /// What a crash of the weakest primary can lose, if it is no more than it may.
+    async fn survey(&self) -> Result<Loss, ConnectError> {
         let mut weakest: Option<Loss> = None;
         let primaries = self.link.primaries().await.map_err(|error| fault::port_error(&error))?;
         for primary in &primaries {
@@ -205,14 +243,7 @@ impl Redis {
         if left < self.required {
             return Err(ConnectError::TooWeak { required: self.required, loss: lost, hint });
         }
-        self.check_schema().await?;
-        self.lead().await?;
-        if left < Durability::Always {
-            tracing::warn!("a crash of Redis can lose {lost}");
-        } else {
-            tracing::info!("a crash of Redis can lose {lost}");
-        }
-        Ok(())
+        Ok(Loss { left, lost, hint })
     }
 
     async fn facts(&self, primary: &Primary) -> Result<Facts, PortError> {
@@ -244,11 +275,20 @@ impl Redis {
         }
     }
 
-    async fn check_schema(&self) -> Result<(), ConnectError> {
+    async fn claim_schema(&self) -> Result<(), ConnectError> {
         let key = self.keys.global("schema");
         let _: Option<String> = self.ask_redis(redis::cmd("SET").arg(&key).arg(SCHEMA).arg("NX")).await?;
-        let found: String = self.ask_redis(redis::cmd("GET").arg(&key)).await?;
-        if found == SCHEMA { Ok(()) } else { Err(ConnectError::Newer { found }) }
+        self.check_schema().await
+    }
+
+    /// A store that nobody has written yet has no layout.
+    async fn check_schema(&self) -> Result<(), ConnectError> {
+        let key = self.keys.global("schema");
+        let found: Option<String> = self.ask_redis(redis::cmd("GET").arg(&key)).await?;
+        match found {
+            Some(found) if found != SCHEMA => Err(ConnectError::Newer { found }),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
