@@ -146,16 +146,14 @@ impl Config {
         if faults.is_empty() {
             return Ok(config);
         }
-        let placed = faults.into_iter().map(|fault| (place::line_of(text, &fault.key), fault)).collect();
+        let placed = faults.into_iter().map(|fault| (place::place_of(text, &fault.key), fault)).collect();
         Err(ConfigError::Refused { path: path.to_owned(), faults: placed })
     }
 
     /// Parses the file; `path` is only for messages.
     pub fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
         let malformed = |key: String, error: &toml::de::Error| {
-            let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let (line, column) = place::place_at(text, error.span().map_or(0, |span| span.start));
             let key = if key == "." { "the file".to_owned() } else { key };
             ConfigError::Malformed {
                 path: path.to_owned(),

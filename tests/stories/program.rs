@@ -39,6 +39,22 @@ async fn a_wrong_configuration_is_refused_by_file_line_and_key() -> anyhow::Resu
     let checked = run(&config, &["check-config"]).await?;
     ensure!(checked.code == Some(1) && checked.out.is_empty(), "{checked:?}");
     ensure!(checked.err.contains("wrong.toml:2:") && checked.err.contains("listen"), "{checked:?}");
+    // What is well-formed and must not be is found as exactly, every fault of it.
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/tapdesk.example.toml");
+    let text = std::fs::read_to_string(example)?.replacen("pin = [\"approver\"]", "  pin = [\"sms\"]", 1);
+    std::fs::write(&config, text.replacen("https://tap.example.com", "http://tap.example.com", 1))?;
+    let checked = run(&config, &["check-config"]).await?;
+    let place = |part: &str, column: usize| {
+        let line = text.lines().position(|line| line.trim_start().starts_with(part)).unwrap_or_default() + 1;
+        format!("wrong.toml:{line}:{column}: ")
+    };
+    let pin =
+        place("pin = ", 3) + "policy.rule \"helpdesk for staff\".pin: ticket and pin share a route class";
+    let url = place("public_url = ", 1) + "public_url: people type a PIN there";
+    ensure!(
+        checked.code == Some(1) && checked.err.contains(&pin) && checked.err.contains(&url),
+        "{checked:?}"
+    );
     let gone = run(&files.path().join("gone.toml"), &["check-config"]).await?;
     ensure!(gone.code == Some(1) && gone.err.contains("gone.toml"), "{gone:?}");
     Ok(())

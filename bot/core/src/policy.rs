@@ -272,6 +272,12 @@ impl Policy {
         Some(self.remind_after.unwrap_or(REMIND_AFTER)).filter(|after| !after.is_zero())
     }
 
+    /// A mark that is the same for two policies that say the same, within one version of tapdesk.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        crate::ticket::sha256_hex(format!("{self:?}").as_bytes())
+    }
+
     /// The longest lifetime that a pass can have under any rule.
     #[must_use]
     pub fn longest_lifetime(&self) -> Duration {
@@ -304,23 +310,33 @@ impl Rule {
     /// Whether requester and subject are who the rule is for.
     #[must_use]
     pub fn matches(&self, who: &Circumstances) -> bool {
+        self.is_requester(who) && self.is_subject(who)
+    }
+
+    /// Whether the requester is who the rule lets ask.
+    #[must_use]
+    pub fn is_requester(&self, who: &Circumstances) -> bool {
         let themselves = who.requester == who.subject;
         // Whoever a source names was not seen to ask: a rule has to name the source itself.
         let in_person = who.source.is_none();
-        let requester = self.requester.0.iter().any(|selector| match selector {
+        self.requester.0.iter().any(|selector| match selector {
             Requester::Subject => in_person && themselves,
             Requester::ManagerOfSubject => in_person && !themselves && who.manager == Some(who.requester),
             Requester::Group(group) => in_person && !themselves && who.requester_groups.contains(group),
             Requester::User(person) => in_person && !themselves && who.requester == *person,
             Requester::Anyone => in_person && !themselves,
             Requester::Source(source) => !themselves && who.source.as_ref() == Some(source),
-        });
-        let subject = self.subject.0.iter().any(|selector| match *selector {
+        })
+    }
+
+    /// Whether the subject is who the rule is for.
+    #[must_use]
+    pub fn is_subject(&self, who: &Circumstances) -> bool {
+        self.subject.0.iter().any(|selector| match *selector {
             Subject::Anyone => true,
             Subject::Group(group) => who.subject_groups.contains(&group),
             Subject::User(person) => who.subject == person,
-        });
-        requester && subject
+        })
     }
 
     /// The groups of the rule that the requester is in.

@@ -28,11 +28,11 @@ pub enum ConfigError {
         what: String,
     },
     /// The file is well-formed and asks for something that must not be.
-    #[error("{}", .faults.iter().map(|(line, fault)| format!("{path}:{line}: {}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", .faults.iter().map(|((line, column), fault)| format!("{path}:{line}:{column}: {}: {}", fault.key, fault.what)).collect::<Vec<_>>().join("\n"))]
     Refused {
         /// The file.
         path: String,
-        /// Each fault with the line of its key, or of the section that lacks it.
-        faults: Vec<(usize, Fault)>,
+        /// Each fault with line and column of its key, or of the section that lacks it.
+        faults: Vec<((usize, usize), Fault)>,
     },
 }

@@ -20,10 +20,14 @@ fn check(from: &str, to: &str, at: &str, key: &str, what: &str) {
     let complaint = complaint(from, to);
     let text = EXAMPLE.replacen(from, to, 1);
     let line = 1 + text.lines().position(|row| row.contains(at)).expect("the line is there");
+    let has_column = |rest: &str| {
+        rest.split_once(':').is_some_and(|(column, _)| column.parse().is_ok_and(|one: usize| one > 0))
+    };
     let found = complaint.lines().any(|row| {
-        row.starts_with(&format!("tapdesk.toml:{line}:")) && row.contains(key) && row.contains(what)
+        let place = row.strip_prefix(&format!("tapdesk.toml:{line}:"));
+        place.is_some_and(has_column) && row.contains(key) && row.contains(what)
     });
-    assert!(found, "no line {line}, {key}, {what:?} in:\n{complaint}");
+    assert!(found, "no line {line} with a column, {key}, {what:?} in:\n{complaint}");
 }
 
 const APPROVALS: &str = "approvals = [\"manager | group:22222222-2222-2222-2222-222222222222\"]";
@@ -114,7 +118,8 @@ fn the_page_is_refused_where_its_limits_make_no_sense() {
 #[test]
 fn what_must_not_be_is_refused_by_file_line_and_key() {
     let after = "escalate_after = \"5h\"\nescalate_to = [\"manager\"]\n";
-    check(NAME, &format!("{NAME}\n{after}"), NAME, RULE, "shorter than approval_expires");
+    check(NAME, &format!("{NAME}\n{after}"), "escalate_after", RULE, "shorter than approval_expires");
+    let pin = format!("{RULE}.pin");
     check(
         "remind_after = \"15m\"",
         "remind_after = \"5h\"",
@@ -122,9 +127,9 @@ fn what_must_not_be_is_refused_by_file_line_and_key() {
         "policy.remind_after",
         "no reminder",
     );
-    check("pin = [\"approver\"]", "pin = [\"sms\"]", NAME, RULE, "share a route class");
-    check("pin = [\"approver\"]", "pin = [\"email\"]", NAME, RULE, "fallbacks count");
-    check(APPROVALS, "approvals = []", NAME, RULE, "there is no approver to show the PIN to");
+    check("pin = [\"approver\"]", "pin = [\"sms\"]", "pin = [", &pin, "share a route class");
+    check("pin = [\"approver\"]", "pin = [\"email\"]", "pin = [", &pin, "fallbacks count");
+    check(APPROVALS, "approvals = []", "pin = [", &pin, "there is no approver to show the PIN to");
     check(
         "bot_token_file",
         "bot_token = \"xoxb-1\"\nbot_token_file",

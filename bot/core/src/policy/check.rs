@@ -49,9 +49,10 @@ impl Policy {
                 );
                 faults.push(Fault::new(&key, &what));
             }
-            faults.extend(rule.faults().into_iter().map(|what| Fault::new(&key, &what)));
+            let of = |(of, what): (&str, String)| Fault::new(&format!("{key}.{of}"), &what);
+            faults.extend(rule.faults().into_iter().map(of));
             let late = rule.escalation_faults(self.approval_expires);
-            faults.extend(late.into_iter().map(|what| Fault::new(&key, what)));
+            faults.extend(late.into_iter().map(|(key, what)| of((key, what.to_owned()))));
             earlier.push(rule);
         }
         faults
@@ -73,38 +74,40 @@ impl Policy {
 }
 
 impl Rule {
-    fn escalation_faults(&self, approval_expires: Duration) -> Vec<&'static str> {
+    fn escalation_faults(&self, approval_expires: Duration) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
         match self.escalate_after {
             None if self.escalate_to.is_empty() => return faults,
-            None => faults.push("escalate_to without escalate_after: say when they are asked"),
+            None => faults.push(("escalate_to", "without escalate_after: say when they are asked")),
             Some(_) if self.escalate_to.is_empty() => {
-                faults.push("escalate_after without escalate_to: say who is asked then");
+                faults.push(("escalate_after", "without escalate_to: say who is asked then"));
             }
             Some(after) if after.is_zero() => {
-                faults.push("escalate_after: who is asked at once belongs into approvals");
+                faults.push(("escalate_after", "who is asked at once belongs into approvals"));
             }
             Some(after) if after >= approval_expires => {
-                faults
-                    .push("escalate_after: has to be shorter than approval_expires, or nobody is ever asked");
+                faults.push((
+                    "escalate_after",
+                    "has to be shorter than approval_expires, or nobody is ever asked",
+                ));
             }
             Some(_) => {}
         }
         if self.approvals.is_empty() {
-            faults.push("escalate_to with approvals = []: nothing waits for anybody");
+            faults.push(("escalate_to", "with approvals = []: nothing waits for anybody"));
         } else if !self.escalate_to.is_empty() && ![1, self.approvals.len()].contains(&self.escalate_to.len())
         {
-            faults.push("escalate_to: one entry for all approvals, or one entry per approval");
+            faults.push(("escalate_to", "one entry for all approvals, or one entry per approval"));
         }
         if self.escalate_to.iter().any(|alternatives| alternatives.0.is_empty()) {
-            faults.push("escalate_to: an entry is empty");
+            faults.push(("escalate_to", "an entry is empty"));
         }
         let asks_nobody_new = (0..self.approvals.len()).all(|approval| {
             let asked = &self.approvals[approval].0;
             self.fallback(approval).is_none_or(|more| more.0.iter().all(|one| asked.contains(one)))
         });
         if asks_nobody_new && !self.escalate_to.is_empty() && !self.approvals.is_empty() {
-            faults.push("escalate_to: names nobody whom approvals does not name already");
+            faults.push(("escalate_to", "names nobody whom approvals does not name already"));
         }
         faults
     }
@@ -123,13 +126,14 @@ impl Rule {
         requester && subject
     }
 
-    fn faults(&self) -> Vec<String> {
+    /// What is wrong with the rule, by key.
+    fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
-        let mut fault = |what: &str| faults.push(what.to_owned());
+        let mut fault = |key, what: &str| faults.push((key, what.to_owned()));
         let classes =
             |routes: &[Route]| -> BTreeSet<RouteClass> { routes.iter().filter_map(|r| r.class()).collect() };
         if self.requester.0.is_empty() || self.subject.0.is_empty() {
-            fault("requester and subject each name at least one person or group");
+            fault("requester", "requester and subject each name at least one person or group");
         }
         let only_themselves = self.requester.0.iter().all(|asks| {
             self.subject.0.iter().all(|of| match (asks, of) {
@@ -138,68 +142,78 @@ impl Rule {
             })
         });
         if only_themselves && !self.requester.0.is_empty() && !self.subject.0.is_empty() {
-            fault("never matches: who asks for themselves is matched by requester = \"self\" only");
+            fault(
+                "requester",
+                "never matches: who asks for themselves is matched by requester = \"self\" only",
+            );
         }
         if self.ticket.is_empty() || self.pin.is_empty() || self.notice.is_empty() {
-            fault("ticket, pin and notice each need at least one route");
+            fault("ticket", "ticket, pin and notice each need at least one route");
         }
         if self.ticket.iter().any(|route| matches!(route, Route::Approver | Route::Manager)) {
-            fault("ticket: the code travels by sms or email; people carry only the PIN");
+            fault("ticket", "the code travels by sms or email; people carry only the PIN");
         }
         if self.pin.contains(&Route::Manager) || self.notice.contains(&Route::Approver) {
-            fault("pin takes sms, email or approver; notice takes sms, email or manager");
+            let key = if self.pin.contains(&Route::Manager) { "pin" } else { "notice" };
+            fault(key, "pin takes sms, email or approver; notice takes sms, email or manager");
         }
         if !classes(&self.ticket).is_disjoint(&classes(&self.pin)) {
             fault(
+                "pin",
                 "ticket and pin share a route class (fallbacks count): who holds that phone or mailbox would have both halves",
             );
         }
         if self.pin.contains(&Route::Approver) && self.approvals.is_empty() {
-            fault("pin = [\"approver\"] with approvals = []: there is no approver to show the PIN to");
+            fault("pin", "pin = [\"approver\"] with approvals = []: there is no approver to show the PIN to");
         }
         if self.requester.0.contains(&Requester::Anyone) && self.approvals.is_empty() {
-            fault("requester = \"anyone\" with approvals = []: everybody could get a pass for everybody");
+            fault(
+                "requester",
+                "requester = \"anyone\" with approvals = []: everybody could get a pass for everybody",
+            );
         }
         if self.requester.0.contains(&Requester::Subject) && self.approvals.is_empty() {
             fault(
+                "requester",
                 "requester = \"self\" with approvals = []: whoever holds the chat account could get a pass alone",
             );
         }
         if self.number_match && self.approvals.is_empty() {
-            fault("match = true with approvals = []: there is no approver to choose the number");
+            fault("match", "match = true with approvals = []: there is no approver to choose the number");
         }
         if self.approvals.iter().any(|alternatives| alternatives.0.is_empty()) {
-            fault("approvals: an entry is empty");
+            fault("approvals", "an entry is empty");
         }
         if self.ticket.iter().any(|code| self.notice.iter().all(|notice| notice == code)) {
-            fault("notice: needs a route that is not the code's, so that the owner hears of it elsewhere");
+            fault("notice", "needs a route that is not the code's, so that the owner hears of it elsewhere");
         }
         for (route, kind) in [(Route::Sms, ContactKind::Phone), (Route::Email, ContactKind::Mail)] {
             let carries_half = self.ticket.contains(&route) || self.pin.contains(&route);
             if carries_half && !self.contacts.iter().any(|source| source.kind() == kind) {
                 let missing =
                     format!("route {route} has no contact source: add {} to contacts", kind.sources());
-                fault(&missing);
+                fault("contacts", &missing);
             }
         }
         if self.contacts.contains(&ContactSource::Mail) {
-            fault("contacts: \"mail\" is the mailbox that a locked-out person cannot open; use otherMails");
+            fault("contacts", "\"mail\" is the mailbox that a locked-out person cannot open; use otherMails");
         }
         if !(Duration::from_mins(10)..=Duration::from_hours(30 * 24)).contains(&self.lifetime) {
-            fault("lifetime: Graph accepts 10m to 30d");
+            fault("lifetime", "Graph accepts 10m to 30d");
         }
-        for what in self.careless().into_iter().chain(self.gullible()) {
-            fault(what);
+        for (key, what) in self.careless().into_iter().chain(self.gullible()) {
+            fault(key, what);
         }
         let only_manager = self.approvals.iter().any(|a| matches!(a.0[..], [Approver::Manager]));
         if only_manager && self.requester.0 == [Requester::ManagerOfSubject] {
             fault(
-                "approvals: the manager asks and would approve alone, and nobody approves what they asked for",
+                "approvals",
+                "the manager asks and would approve alone, and nobody approves what they asked for",
             );
         }
         let persons = self.approvals.iter().filter(|a| matches!(a.0[..], [Approver::Manager])).count();
         if persons > 1 {
-            fault("approvals: \"manager\" stands alone twice, and one person approves once");
+            fault("approvals", "\"manager\" stands alone twice, and one person approves once");
         }
         faults
     }
@@ -207,25 +221,23 @@ impl Rule {
 
 impl Rule {
     /// What is wrong with what the rule lets sources do.
-    fn gullible(&self) -> Vec<&'static str> {
+    fn gullible(&self) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
         let asks = self.sources().next().is_some();
         if self.stated_approval && !asks {
-            faults.push("stated_approval: only a source can state one; add requester = \"hook:…\"");
+            faults.push(("stated_approval", "only a source can state one; add requester = \"hook:…\""));
         }
         if self.stated_approval && self.approvals.is_empty() {
-            faults.push("stated_approval with approvals = []: there is no approval to state");
+            faults.push(("stated_approval", "with approvals = []: there is no approval to state"));
         }
         if self.number_match && asks {
-            faults.push(
-                "match = true with requester = \"hook:…\": a source sees no number; give it a rule of its own",
-            );
+            let what = "match = true with requester = \"hook:…\": a source sees no number; give it a rule of its own";
+            faults.push(("match", what));
         }
         if asks && self.approvals.is_empty() && !self.allow_privileged.is_empty() {
-            faults.push(
-                "allow_privileged with requester = \"hook:…\" and approvals = []: whoever holds the source's secret \
-                 could get a pass for an administrator",
-            );
+            let what = "with requester = \"hook:…\" and approvals = []: whoever holds the source's secret could get a pass for \
+                        an administrator";
+            faults.push(("allow_privileged", what));
         }
         faults
     }
@@ -233,15 +245,15 @@ impl Rule {
 
 impl Rule {
     /// What is wrong with the rule's caution.
-    fn careless(&self) -> Vec<&'static str> {
+    fn careless(&self) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
         let kept = Duration::from_hours(1)..=Duration::from_hours(30 * 24);
         if self.cool_down.is_some_and(|wait| !kept.contains(&wait)) {
-            faults.push("cool_down: 1h to 30d, which is how long Entra keeps its audit log");
+            faults.push(("cool_down", "1h to 30d, which is how long Entra keeps its audit log"));
         }
         let AuditUnreadable::SecondApproval = self.audit_unreadable else { return faults };
         if self.cool_down.is_none() {
-            faults.push("audit_unreadable: nothing reads the audit log without cool_down");
+            faults.push(("audit_unreadable", "nothing reads the audit log without cool_down"));
         }
         let alternatives = || self.approvals.iter().flat_map(|alternatives| &alternatives.0);
         let mut named: Vec<&Approver> = Vec::new();
@@ -252,9 +264,9 @@ impl Rule {
         }
         let has_group = named.iter().any(|approver| matches!(approver, Approver::Group(_)));
         if !has_group && named.len() <= self.approvals.len() {
-            faults.push(
-                "audit_unreadable = \"second-approval\": the approvals name nobody who could give one more; add a group",
-            );
+            let what =
+                "\"second-approval\", and the approvals name nobody who could give one more; add a group";
+            faults.push(("audit_unreadable", what));
         }
         faults
     }
