@@ -36,6 +36,8 @@ use crate::system::SystemClock;
 use crate::worker::Worker;
 use crate::{recovery, scrub};
 
+pub(crate) mod look;
+
 /// PIN checks at a time: each costs one core tens of milliseconds and 9 MiB.
 const PIN_CHECKS: usize = 2;
 /// How long a request may take to bring its body.
@@ -115,11 +117,6 @@ impl Drop for Listening {
 impl Parts {
     /// The parts that the configuration names.
     pub fn build(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
-        let limits = http::Limits { connect: config.outbound.connect, total: config.outbound.total };
-        let http = http::client(limits).context("the HTTP client cannot be built")?;
-        let previous = config.previous_pepper_file.as_deref().map(config::pepper).transpose()?;
-        let pepper = Arc::new(Pepper::new(config::pepper(&config.pepper_file)?, previous));
-        let slack = config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?;
         let redis = match config.store.kind {
             StoreKind::Embedded => None,
             StoreKind::Redis => Some(redis(&config.store, &*entropy)?),
@@ -128,6 +125,25 @@ impl Parts {
             Some(redis) => Arc::<Redis>::clone(redis),
             None => Arc::new(embedded(&config.store)?),
         };
+        let options = file::Options { name: config.ledger.name()?, ..file::Options::default() };
+        let ledger = FileLedger::open(&config.ledger.path, options, clock.now()).context("[ledger]")?;
+        Self::around(config, store, redis, Arc::new(ledger), clock, entropy)
+    }
+
+    /// The same around a store and a ledger that are there.
+    fn around(
+        config: &Config,
+        store: Arc<dyn Store>,
+        redis: Option<Arc<Redis>>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let limits = http::Limits { connect: config.outbound.connect, total: config.outbound.total };
+        let http = http::client(limits).context("the HTTP client cannot be built")?;
+        let previous = config.previous_pepper_file.as_deref().map(config::pepper).transpose()?;
+        let pepper = Arc::new(Pepper::new(config::pepper(&config.pepper_file)?, previous));
+        let slack = config.slack.as_ref().map(|section| slack(section, &http, &clock)).transpose()?;
         let section = config.teams.as_ref();
         let teams =
             section.map(|section| teams(section, config, &http, &clock, &entropy, &store)).transpose()?;
@@ -144,14 +160,7 @@ impl Parts {
             status_reports: status_reports(config)?,
             store,
             redis,
-            ledger: Arc::new(
-                FileLedger::open(
-                    &config.ledger.path,
-                    file::Options { name: config.ledger.name()?, ..file::Options::default() },
-                    clock.now(),
-                )
-                .context("[ledger]")?,
-            ),
+            ledger,
             pepper,
             body_within: BODY_WITHIN,
             answer_after: ANSWER_AFTER,

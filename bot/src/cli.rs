@@ -14,10 +14,9 @@ use tapdesk_core::ledger::Head;
 use tapdesk_core::ports::Clock as _;
 
 use crate::app::{self, Parts};
-use crate::audit;
 use crate::config::Config;
 use crate::system::{SystemClock, SystemEntropy};
-use crate::telemetry;
+use crate::{audit, doctor, explain, telemetry};
 
 /// Gets a locked-out colleague back in: Temporary Access Passes, asked for and approved in chat.
 #[derive(Parser)]
@@ -34,8 +33,14 @@ pub struct Cli {
 enum Command {
     /// Run the service.
     Serve,
-    /// Say whether the configuration can be used: file, line and key of what cannot.
+    /// Say whether the configuration can be used: file, line, column and key of what cannot.
     CheckConfig,
+    /// Look at everything that it takes, without changing or sending anything: what is wrong, and how to mend it. Exit code
+    /// 0: nothing to mend, 1: warnings, 2: faults.
+    Doctor(doctor::Wanted),
+    /// The rules.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// The audit record.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -47,6 +52,13 @@ enum Command {
         /// What to do.
         switch: Switch,
     },
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Say what would become of a request, without making one: rule, approvers, ways, and every reason to refuse it. Exit
+    /// code 0: it would come before its approvers, 1: it would be refused, 2: nobody can tell.
+    Explain(explain::Wanted),
 }
 
 #[derive(Subcommand)]
@@ -76,11 +88,20 @@ enum Switch {
 /// Runs the command. Errors go to standard error, one line per cause.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    // What these two cannot look at is worse than what they find.
+    let failed = match &cli.command {
+        Command::Doctor(_) | Command::Policy(_) => ExitCode::from(2),
+        Command::Serve
+        | Command::CheckConfig
+        | Command::Ledger(_)
+        | Command::Report(_)
+        | Command::Lockdown { .. } => ExitCode::FAILURE,
+    };
     match perform(cli) {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -99,6 +120,17 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             });
             Ok(ExitCode::SUCCESS)
         }
+        Command::Doctor(wanted) => {
+            let (report, code) = runtime()?.block_on(doctor::report(&cli.config, &wanted))?;
+            print(&report)?;
+            Ok(code)
+        }
+        Command::Policy(PolicyCommand::Explain(wanted)) => {
+            let config = Config::read(&cli.config)?;
+            let (told, code) = runtime()?.block_on(explain::explain(&config, &wanted))?;
+            print(&told)?;
+            Ok(code)
+        }
         Command::Ledger(LedgerCommand::Verify { path, head }) => {
             let paths = if path.is_empty() { vec![Config::read(&cli.config)?.ledger.path] } else { path };
             verify(&paths, &head)
@@ -106,7 +138,7 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(wanted) => {
             let config = || Ok(Config::read(&cli.config)?);
             let report = runtime()?.block_on(audit::report(&wanted, config, SystemClock.now()))?;
-            std::io::stdout().write_all(report.as_bytes()).context("standard output")?;
+            print(&report)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Lockdown { switch } => runtime()?.block_on(lockdown(&cli.config, switch)),
@@ -229,6 +261,10 @@ async fn told_to_stop() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("standard output")
 }
 
 fn complain(error: &anyhow::Error) {

@@ -6,6 +6,8 @@ mod audit;
 pub mod claim;
 pub mod cli;
 pub mod config;
+mod doctor;
+mod explain;
 pub mod page;
 mod recovery;
 mod scrub;

@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::ask::{self, Asks};
 use crate::audit::names;
 use crate::claim;
+use crate::explain;
 use crate::page::{self, element};
 use crate::scrub::Scrubbed;
 use crate::tally::{From, Tally};
@@ -156,13 +157,14 @@ pub struct Admin {
     pub ledger: Arc<dyn Ledger>,
 }
 
-/// The admin router: health, metrics, the names of a request, lockdown.
+/// The admin router: health, metrics, the names of a request, what would become of one, lockdown.
 pub fn admin(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/requests/{id}", get(names::answer))
+        .route("/explain", get(explain::answer))
         .route("/lockdown", get(lockdown).put(lock_down).delete(lift_lockdown))
         .with_state(admin)
 }

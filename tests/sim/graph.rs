@@ -22,6 +22,7 @@ use crate::people::{Company, Person};
 use crate::wire::{Trouble, Wire, lock};
 
 mod audit;
+mod domains;
 mod door;
 mod memberships;
 mod methods;
@@ -72,6 +73,17 @@ impl Graph {
     /// Gives the application a directory role.
     pub fn app_role(&self, role: AppRole) {
         self.tenant.with(|desk| desk.app_role = role);
+    }
+
+    /// Gives the tenant a federated domain; `behaviour` is its `federatedIdpMfaBehavior`.
+    pub fn federates(&self, domain: &str, behaviour: &str) {
+        let domain = domains::Domain { name: domain.to_owned(), federation: Some(behaviour.to_owned()) };
+        self.tenant.with(|desk| desk.domains.push(domain));
+    }
+
+    /// Dates answers by a clock that goes ahead of the world's, or behind it.
+    pub fn dates_answers(&self, ahead: SignedDuration) {
+        self.tenant.with(|desk| desk.clock_ahead = ahead);
     }
 
     /// Sets how many elements a page of a collection has at most.
@@ -205,6 +217,8 @@ type Mint = Arc<dyn Fn(usize) -> String + Send + Sync>;
 struct Desk {
     policy: PassPolicy,
     app_role: AppRole,
+    domains: Vec<domains::Domain>,
+    clock_ahead: SignedDuration,
     page_size: usize,
     mint: Mint,
     passes: Vec<Pass>,
@@ -219,6 +233,8 @@ impl Desk {
         Self {
             policy: PassPolicy::default(),
             app_role: AppRole::None,
+            domains: vec![domains::Domain { name: "contoso.com".to_owned(), federation: None }],
+            clock_ahead: SignedDuration::ZERO,
             page_size: 100,
             mint: Arc::new(mint),
             passes: Vec::new(),
@@ -264,6 +280,8 @@ fn json_type() -> Vec<(&'static str, String)> {
 fn router(tenant: &Tenant) -> Router {
     let v1 = Router::new()
         .route("/auditLogs/directoryAudits", get(audit::list))
+        .route("/domains", get(domains::list))
+        .route("/domains/{domain}/federationConfiguration", get(domains::federation))
         .route("/users", get(users::list))
         .route("/users/{user}", get(users::one))
         .route("/users/{user}/manager", get(users::manager))

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use url::{Url, form_urlencoded};
 
 use crate::Now;
 use crate::wire::{Trouble, Wire, lock};
+
+mod lists;
 
 const KNOWN: [&str; 24] = [
     "To",
@@ -93,6 +95,10 @@ struct State {
     landlines: BTreeSet<String>,
     opted_out: BTreeSet<String>,
     sent: Vec<Sms>,
+    /// Numbers that the account owns.
+    numbers: Vec<String>,
+    /// Codes of messages that failed at once.
+    refused: Vec<u32>,
 }
 
 struct Refusal {
@@ -112,10 +118,13 @@ impl Twilio {
             landlines: BTreeSet::new(),
             opted_out: BTreeSet::new(),
             sent: Vec::new(),
+            numbers: vec!["+15005550006".to_owned()],
+            refused: Vec::new(),
         };
         let inner = Inner { state: Arc::new(Mutex::new(state)), now };
         let router = Router::new()
-            .route("/2010-04-01/Accounts/{account}/Messages.json", post(create))
+            .route("/2010-04-01/Accounts/{account}/Messages.json", post(create).get(lists::messages))
+            .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(lists::numbers))
             .with_state(inner.clone());
         let wire = Wire::default();
         let address = wire.serve(router).await?;
@@ -135,6 +144,16 @@ impl Twilio {
     /// The owner of this number answered STOP: 21610.
     pub fn has_opted_out(&self, number: &str) {
         lock(&self.inner.state).opted_out.insert(number.to_owned());
+    }
+
+    /// Somebody sent a message whose text was to be discarded, and the account has no Message Redaction: 30029.
+    pub fn has_no_redaction(&self) {
+        lock(&self.inner.state).refused.push(30029);
+    }
+
+    /// The account owns none of its numbers any more.
+    pub fn releases_its_numbers(&self) {
+        lock(&self.inner.state).numbers.clear();
     }
 
     /// Answers the next `times` messages with 429 and code 20429; they are not sent.
@@ -197,10 +216,13 @@ async fn create(
     let accepted = login(&state, &account, &headers)
         .and_then(|()| parameters(&headers, &form))
         .and_then(|()| deliverable(&state, &form));
-    let (status, body) = match accepted {
-        Ok(()) => (StatusCode::CREATED, accept(&mut state, form, &inner.now)),
-        Err(refusal) => (refusal.status, refusal.body()),
-    };
+    match accepted {
+        Ok(()) => answered(StatusCode::CREATED, &accept(&mut state, form, &inner.now)),
+        Err(refusal) => answered(refusal.status, &refusal.body()),
+    }
+}
+
+fn answered(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response

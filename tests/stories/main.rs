@@ -23,6 +23,7 @@ mod edited;
 mod ended;
 mod escalating;
 mod evaluation;
+mod explain;
 mod fail_closed;
 mod for_auditors;
 mod foreign;

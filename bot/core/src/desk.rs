@@ -10,6 +10,7 @@ mod caution;
 mod claim;
 mod contacts;
 mod delegating;
+mod explain;
 mod facts;
 mod home;
 mod inquiry;
@@ -138,6 +139,12 @@ impl Desk {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.settings.mode
+    }
+
+    /// Which policy it goes by: [`Policy::mark`].
+    #[must_use]
+    pub fn policy_mark(&self) -> String {
+        self.policy.mark()
     }
 
     /// The ledger's last line: worth keeping elsewhere, since it proves what came before it.

@@ -11,6 +11,7 @@ pub mod command;
 pub mod delegation;
 pub mod desk;
 pub mod evaluation;
+pub mod explanation;
 pub mod form;
 pub mod hours;
 pub mod ids;

@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::Tenant;
 use super::door::{Answer, Caller, Problem};
 use super::query::{Asked, Fields, context_of, fields};
 use super::users::{find, hide, mixed_user};
+use super::{AppRole, Tenant};
 use crate::chance;
-use crate::people::{Circle, Register, role};
+use crate::people::{Assignment, Circle, Register, role};
 
 const READ_GROUPS: &[&str] = &[
     "GroupMember.Read.All",
@@ -116,9 +116,10 @@ pub(super) async fn assignments(State(tenant): State<Tenant>, asked: Asked) -> A
     asked.only(&["$filter", "$select", "$top", "$skiptoken"])?;
     asked.caller.must_have(READ_ROLES)?;
     let wanted = asked.filter(&["principalId"])?;
+    let own = own_assignment(&tenant);
     let items = tenant.company.with(|register| {
-        let hits = register.assignments.iter().filter(|a| is_wanted(&wanted, &a.principal));
-        let shape = |a: &crate::people::Assignment| {
+        let hits = register.assignments.iter().chain(&own).filter(|a| is_wanted(&wanted, &a.principal));
+        let shape = |a: &Assignment| {
             json!({
                 "id": a.id, "principalId": a.principal, "roleDefinitionId": a.template,
                 "directoryScopeId": a.scope, "resourceScope": a.scope,
@@ -127,6 +128,21 @@ pub(super) async fn assignments(State(tenant): State<Tenant>, asked: Asked) -> A
         hits.map(shape).collect::<Vec<_>>()
     });
     asked.page("roleManagement/directory/roleAssignments", &items, tenant.with(|desk| desk.page_size))
+}
+
+/// The directory role of the application itself.
+fn own_assignment(tenant: &Tenant) -> Option<Assignment> {
+    let template = match tenant.with(|desk| desk.app_role) {
+        AppRole::None => return None,
+        AppRole::AuthenticationAdministrator => role::AUTHENTICATION_ADMINISTRATOR,
+        AppRole::PrivilegedAuthenticationAdministrator => role::PRIVILEGED_AUTHENTICATION_ADMINISTRATOR,
+    };
+    Some(Assignment {
+        id: chance::id_of("assignment", "tapdesk"),
+        principal: chance::id_of("principal", "tapdesk"),
+        template: template.to_owned(),
+        scope: "/".to_owned(),
+    })
 }
 
 pub(super) async fn eligibilities(State(tenant): State<Tenant>, asked: Asked) -> Answer {

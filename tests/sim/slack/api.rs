@@ -125,6 +125,11 @@ fn dispatch(state: &mut State, name: &str, call: &Call) -> Answer {
         ["channel", "text", "blocks", "unfurl_links", "unfurl_media", "mrkdwn", "metadata", "thread_ts"];
     match name {
         "auth.test" => call.only(&[]).map(|()| auth_test(state)),
+        "bots.info" => {
+            call.has_form()?;
+            call.only(&["bot", "team_id"])?;
+            bots_info(state, call)
+        }
         "users.info" => {
             call.has_form()?;
             call.only(&["user", "include_locale"])?;
@@ -248,6 +253,18 @@ fn auth_test(state: &State) -> Value {
         "enterprise_id": workspace.enterprise.as_ref().map(|(id, _)| id),
         "is_enterprise_install": workspace.is_org_install,
     })
+}
+
+fn bots_info(state: &State, call: &Call) -> Answer {
+    need_scope(state, "users:read")?;
+    let workspace = &state.workspace;
+    if call.need("bot")? != workspace.bot_id {
+        return Err("bot_not_found".into());
+    }
+    Ok(json!({"bot": {
+        "id": workspace.bot_id, "deleted": false, "name": "tapdesk", "updated": 1_502_138_686,
+        "app_id": workspace.app_id, "user_id": workspace.bot_user_id, "icons": {},
+    }}))
 }
 
 fn users_info(state: &State, call: &Call) -> Answer {

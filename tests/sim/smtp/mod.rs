@@ -91,6 +91,11 @@ impl Smtp {
         self.server.abort();
     }
 
+    /// Offers and wants AUTH PLAIN with this user and password from now on.
+    pub fn wants_login(&self, user: &str, password: &str) {
+        lock(&self.state).login = Some((user.to_owned(), password.to_owned()));
+    }
+
     /// Refuses this recipient from now on, such as `(550, "no such user")`.
     pub fn refuse(&self, recipient: &str, code: u16, text: &str) {
         lock(&self.state).refused.insert(recipient.to_lowercase(), (code, text.to_owned()));

@@ -3,6 +3,7 @@
 
 mod asking;
 mod buttons;
+mod doctor;
 mod forged;
 mod home;
 mod scopes;

@@ -261,7 +261,8 @@ impl Desk {
         }))
     }
 
-    async fn meant(
+    /// Everybody whom the alternatives mean, whether they can decide or not.
+    pub(super) async fn meant(
         &self,
         alternatives: &[Approver],
         manager: Option<&Person>,

@@ -61,6 +61,11 @@ impl Desk {
 }
 
 impl Reliance {
+    /// What is relied on where the log tells nothing.
+    pub(super) fn without_log(now: Timestamp) -> Self {
+        Self { changes: Vec::new(), wait: Duration::ZERO, now, cautions: Vec::new() }
+    }
+
     /// The contacts that the rule may use.
     pub(super) fn usable(&mut self, contacts: Vec<Contact>) -> Vec<Contact> {
         let mut usable = Vec::with_capacity(contacts.len());

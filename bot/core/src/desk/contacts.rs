@@ -52,27 +52,33 @@ impl Desk {
 
 /// Pins a contact for every route of code and PIN that has one; each half needs at least one way.
 pub(super) fn pin_contacts(rule: &Rule, contacts: &[Contact]) -> Result<Vec<(Route, PinnedContact)>, Reason> {
+    let mut pinned = usable_of(&rule.ticket, contacts)?;
+    pinned.extend(usable_of(&rule.pin, contacts)?);
+    Ok(pinned)
+}
+
+/// Pins a contact for every route that has one; at least one of the routes has to lead somewhere.
+pub(super) fn usable_of(
+    routes: &[Route],
+    contacts: &[Contact],
+) -> Result<Vec<(Route, PinnedContact)>, Reason> {
     let mut pinned = Vec::new();
-    for routes in [&rule.ticket, &rule.pin] {
-        let (mut reachable, mut masked) = (false, false);
-        for route in routes {
-            let Some(kind) = route.kind() else {
-                reachable = true;
-                continue;
-            };
-            let mut of_kind = contacts.iter().filter(|contact| contact.kind == kind);
-            masked |= kind == ContactKind::Phone && of_kind.clone().any(|contact| !contact.is_readable());
-            if let Some(contact) = of_kind.find(|contact| contact.is_readable()) {
-                pinned.push((*route, contact.pin()));
-                reachable = true;
-            }
-        }
-        if !reachable && masked {
-            return Err(Reason::ContactMasked);
-        }
-        if !reachable {
-            return Err(Reason::NoContact(*routes.first().unwrap_or(&Route::Sms)));
+    let (mut reachable, mut masked) = (false, false);
+    for route in routes {
+        let Some(kind) = route.kind() else {
+            reachable = true;
+            continue;
+        };
+        let mut of_kind = contacts.iter().filter(|contact| contact.kind == kind);
+        masked |= kind == ContactKind::Phone && of_kind.clone().any(|contact| !contact.is_readable());
+        if let Some(contact) = of_kind.find(|contact| contact.is_readable()) {
+            pinned.push((*route, contact.pin()));
+            reachable = true;
         }
     }
-    Ok(pinned)
+    match (reachable, masked) {
+        (true, _) => Ok(pinned),
+        (false, true) => Err(Reason::ContactMasked),
+        (false, false) => Err(Reason::NoContact(*routes.first().unwrap_or(&Route::Sms))),
+    }
 }

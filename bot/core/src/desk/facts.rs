@@ -198,7 +198,7 @@ impl Desk {
         }
     }
 
-    async fn circumstances(
+    pub(super) async fn circumstances(
         &self,
         asker: &Asker,
         requester: &Person,
@@ -218,13 +218,13 @@ impl Desk {
         })
     }
 
-    async fn not_privileged(&self, subject: &Person, rule: &Rule) -> Looked<()> {
+    pub(super) async fn not_privileged(&self, subject: &Person, rule: &Rule) -> Looked<()> {
         let privileges = self.ports.directory.privileges(subject.id).await?;
         let tolerated = rule.tolerates(&privileges, subject.management_restricted);
         Ok(if tolerated { Ok(()) } else { Err(Reason::SubjectPrivileged) })
     }
 
-    async fn policy_includes(&self, policy: &PassPolicy, subject: &Person) -> Looked<()> {
+    pub(super) async fn policy_includes(&self, policy: &PassPolicy, subject: &Person) -> Looked<()> {
         let targets = [&policy.includes, &policy.excludes];
         let groups: BTreeSet<GroupId> = targets.iter().flat_map(|t| t.groups.iter().copied()).collect();
         let groups: Vec<GroupId> = groups.into_iter().collect();
@@ -237,7 +237,7 @@ impl Desk {
         Ok(if policy.enabled && included && !excluded { Ok(()) } else { Err(Reason::PassPolicyOff) })
     }
 
-    async fn below_daily_cap(&self, subject: PersonId) -> Looked<()> {
+    pub(super) async fn below_daily_cap(&self, subject: PersonId) -> Looked<()> {
         let day_ago = self.now().saturating_sub(Duration::from_hours(24)).unwrap_or(jiff::Timestamp::MIN);
         let tickets = self.ports.store.tickets_since(subject, day_ago).await?.len();
         let most = self.policy.tickets_per_day;
@@ -245,7 +245,7 @@ impl Desk {
     }
 }
 
-fn able(subject: &Person) -> Result<(), Reason> {
+pub(super) fn able(subject: &Person) -> Result<(), Reason> {
     if !subject.enabled {
         Err(Reason::SubjectDisabled)
     } else if !subject.member {

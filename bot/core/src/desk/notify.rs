@@ -147,7 +147,11 @@ impl Desk {
     }
 
     /// A notice may go to the primary mailbox: it is a warning, and its owner reads it sooner or later.
-    async fn notice_contact(&self, subject: PersonId, route: Route) -> Result<Option<Contact>, PortError> {
+    pub(super) async fn notice_contact(
+        &self,
+        subject: PersonId,
+        route: Route,
+    ) -> Result<Option<Contact>, PortError> {
         let Some(person) = self.ports.directory.person(subject).await? else { return Ok(None) };
         let sources = match route.kind() {
             Some(ContactKind::Mail) => vec![ContactSource::Mail],
