@@ -88,9 +88,27 @@ pub fn retry_after(value: Option<&str>, now: jiff::Timestamp) -> Option<Duration
     Some(wait.min(Duration::from_hours(1)))
 }
 
+/// The pause after try number `tries`: doubling, and spread by `dice` over half to one and a half of that, so
+/// that replicas that failed together do not come back together.
+pub(crate) fn pause(first: Duration, tries: u32, dice: u8) -> Duration {
+    first.saturating_mul(1 << (tries - 1).min(8)).mul_f64(0.5 + f64::from(dice) / 255.0)
+}
+
+/// A word of a foreign answer, made safe for the log: an identifier, or nothing.
+pub(crate) fn word(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(64).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_spread() {
+        let second = Duration::from_secs(1);
+        assert_eq!(pause(second, 1, 0), Duration::from_millis(500));
+        assert_eq!(pause(second, 2, 255), Duration::from_secs(3));
+    }
 
     #[test]
     fn retry_after_is_read_in_every_form_that_services_send() {
@@ -104,5 +122,10 @@ mod tests {
         for nonsense in ["", "soon", "-1", "NaN", "inf"] {
             assert_eq!(wait(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn only_identifiers_reach_the_log() {
+        assert_eq!(word("07ddd94e-55c9\r\nx: y"), "07ddd94e-55c9xy");
     }
 }

@@ -1,6 +1,7 @@
 //! The outside world of tapdesk, one folder per system; each implements a port of the core.
 
 pub mod couriers;
+pub mod entra;
 pub mod finding;
 pub mod graph;
 pub mod hooks;

@@ -32,7 +32,7 @@ use url::Url;
 use crate::ask::Asks;
 use crate::config::{self, Config, EmailTls, StoreKind};
 use crate::server::{self, Admin, Site};
-use crate::system::SystemClock;
+use crate::system::{self, SystemClock};
 use crate::worker::Worker;
 use crate::{recovery, scrub};
 
@@ -348,22 +348,15 @@ fn graph(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> anyhow::Result<Graph> {
-    let section = &config.graph;
-    let client_secret = config::secret(
-        "graph.client_secret",
-        section.client_secret.as_ref(),
-        section.client_secret_file.as_ref(),
-    )?;
-    let config = GraphConfig {
-        authority: section.authority.clone(),
-        base_url: section.base_url.clone(),
-        tenant_id: section.tenant_id.parse().context("graph.tenant_id")?,
-        client_id: section.client_id.clone(),
-        client_secret,
-        retry_pause: config.outbound.retry_pause,
-        tenant_has_pim: section.tenant_has_pim,
-    };
-    Graph::new(config, http.clone(), Arc::clone(clock), Arc::clone(entropy)).context("[graph]")
+    let (section, retry_pause) = (&config.graph, config.outbound.retry_pause);
+    let app = section.app(&system::variable, Arc::clone(clock), retry_pause)?;
+    tracing::info!("tapdesk proves itself to Entra with {}", app.credential.proof());
+    if let Some(warning) = app.credential.warning(clock.now()) {
+        tracing::warn!("{warning}");
+    }
+    let config =
+        GraphConfig { base_url: section.base_url(), retry_pause, tenant_has_pim: section.tenant_has_pim };
+    Graph::new(app, config, http.clone(), Arc::clone(clock), Arc::clone(entropy)).context("[graph]")
 }
 
 fn slack(
@@ -415,7 +408,7 @@ fn teams(
         command: section.command.clone(),
         openid_url: section.openid_url.clone(),
         issuer: section.issuer.clone(),
-        authority: section.authority.clone().unwrap_or_else(|| config.graph.authority.clone()),
+        authority: section.authority.clone().unwrap_or_else(|| config.graph.authority()),
         token_scope: section.token_scope.clone(),
         service_hosts: section.service_hosts.clone(),
         outgoing_secrets,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use tapdesk_adapters::entra::Unusable;
 use tapdesk_adapters::ledgers::file::{Jointly, OpenIntent, Verified};
 use tapdesk_core::evaluation::Mode;
 use tapdesk_core::ids::LedgerName;
@@ -15,7 +16,7 @@ use tapdesk_core::ports::Clock as _;
 
 use crate::app::{self, Parts};
 use crate::config::Config;
-use crate::system::{SystemClock, SystemEntropy};
+use crate::system::{self, SystemClock, SystemEntropy};
 use crate::{audit, doctor, explain, telemetry};
 
 /// Gets a locked-out colleague back in: Temporary Access Passes, asked for and approved in chat.
@@ -109,17 +110,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve => serve(&cli.config),
-        Command::CheckConfig => {
-            let config = Config::read(&cli.config)?;
-            let path = cli.config.display();
-            say(&match config.mode {
-                Mode::Enforce => format!("{path}: can be used"),
-                Mode::Evaluate => {
-                    format!("{path}: can be used; mode = \"evaluate\": nothing changes in Entra")
-                }
-            });
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::CheckConfig => check_config(&cli.config),
         Command::Doctor(wanted) => {
             let (report, code) = runtime()?.block_on(doctor::report(&cli.config, &wanted))?;
             print(&report)?;
@@ -142,6 +133,35 @@ fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Lockdown { switch } => runtime()?.block_on(lockdown(&cli.config, switch)),
+    }
+}
+
+fn check_config(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::read(path)?;
+    let path = path.display();
+    if let Some(warning) = recheck_credential(&config)? {
+        say(&format!("{path}: warning: {warning}"));
+    }
+    say(&match config.mode {
+        Mode::Enforce => format!("{path}: can be used"),
+        Mode::Evaluate => format!("{path}: can be used; mode = \"evaluate\": nothing changes in Entra"),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks into the certificate, which may be over although nothing in the configuration changed. Files that are elsewhere,
+/// on the machine that tapdesk will run on, are no fault of the configuration.
+fn recheck_credential(config: &Config) -> anyhow::Result<Option<String>> {
+    if config.graph.certificate_file.is_none() {
+        return Ok(None);
+    }
+    let (clock, now) = (Arc::new(SystemClock), SystemClock.now());
+    match config.graph.credential(&system::variable, clock) {
+        Ok(credential) => Ok(credential.warning(now)),
+        Err(error) => match error.downcast_ref::<Unusable>() {
+            Some(unusable) if !unusable.was_read => Ok(Some(unusable.to_string())),
+            Some(_) | None => Err(error),
+        },
     }
 }
 

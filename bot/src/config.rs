@@ -6,6 +6,7 @@
 
 mod check;
 mod courier;
+mod credential;
 mod error;
 mod graph;
 mod hook;
@@ -31,6 +32,7 @@ use tapdesk_core::policy::{Policy, Visits};
 use url::Url;
 
 pub use courier::{Couriers, Email, EmailTls, Sms, SmsKind};
+pub use credential::{Environment, FileOrAnnounced, Identity};
 pub use error::ConfigError;
 pub use graph::Graph;
 pub use hook::Hook;

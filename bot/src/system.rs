@@ -1,4 +1,4 @@
-//! What of the operating system does tapdesk use: clock, randomness, process limits?
+//! What of the operating system does tapdesk use: clock, randomness, environment, process limits?
 
 use jiff::Timestamp;
 use tapdesk_core::ports::{Clock, Entropy};
@@ -22,6 +22,12 @@ impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         aws_lc_rs::rand::fill(bytes).expect("the system's random generator works");
     }
+}
+
+/// A variable of the environment; nothing where it is not text.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Installs the one TLS provider of the process. A second call changes nothing.

@@ -88,6 +88,7 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
         }
     }
     let mut credentials = world.entra.secrets();
+    credentials.extend(world.proofs.secrets());
     credentials.extend(world.chat.credentials());
     credentials.extend([TWILIO_TOKEN.to_owned(), PASSWORD.to_owned(), crate::tickets::SECRET.to_owned()]);
     credentials.extend(std::fs::read_to_string(world.files.path().join("pepper")));

@@ -66,12 +66,17 @@ impl World {
 
     /// The same with `RUST_LOG`.
     pub async fn start_process_logging(&self, level: &str) -> anyhow::Result<Process> {
+        self.start_process_in(level, &[]).await
+    }
+
+    /// The same in an environment with more variables.
+    pub async fn start_process_in(&self, level: &str, variables: &[(&str, &str)]) -> anyhow::Result<Process> {
         self.hands.run();
         let config = self.write_config(|text| {
             text.replace("total = \"5s\"", "total = \"1s\"").replace("connect = \"2s\"", "connect = \"1s\"")
                 + "\n[worker]\nlease = \"2s\"\n"
         })?;
-        let process = Process::start(&config, level).await?;
+        let process = Process::start_in(&config, level, variables).await?;
         self.chat.attach(process.base.clone());
         Ok(process)
     }
@@ -93,7 +98,13 @@ impl World {
 impl Process {
     /// Starts `tapdesk serve` and waits until it listens.
     pub async fn start(config: &Path, level: &str) -> anyhow::Result<Self> {
+        Self::start_in(config, level, &[]).await
+    }
+
+    /// The same in an environment with more variables.
+    pub async fn start_in(config: &Path, level: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut command = command(config).await?;
+        command.envs(variables.iter().copied());
         let mut child = command.arg("serve").env("RUST_LOG", level).kill_on_drop(true).spawn()?;
         let stderr = child.stderr.take().context("standard error is not piped")?;
         let said = Said::listen(stderr);

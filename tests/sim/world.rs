@@ -24,7 +24,7 @@ pub use time::Hands;
 
 use crate::apart::Apart;
 use crate::chat::{Account, Chat, ChatKind};
-use crate::entra::Entra;
+use crate::entra::{Entra, Proof, Proofs};
 use crate::graph::Graph;
 use crate::logs::Logs;
 use crate::people::{Company, Group, Person};
@@ -63,6 +63,8 @@ pub struct Setting {
     pub alarms: String,
     /// Further top-level or sectioned TOML; `{files}` stands for the directory of tapdesk's own files.
     pub extra: String,
+    /// What proves tapdesk to Entra.
+    pub proof: Proof,
     /// How many seconds tapdesk waits for an answer from outside.
     pub patience: u32,
     /// tapdesk as a process of its own that the story drives; parts cannot be replaced in it.
@@ -108,6 +110,8 @@ pub struct World {
     pub oncall: Group,
     /// tapdesk's own files.
     pub files: TempDir,
+    /// What proves it to Entra.
+    pub proofs: Proofs,
     setting: Setting,
     pub(crate) config: Box<Config>,
     config_text: String,
@@ -124,6 +128,7 @@ impl Default for Setting {
             policy: USUAL_POLICY.to_owned(),
             alarms: NO_ALARMS.to_owned(),
             extra: String::new(),
+            proof: Proof::default(),
             patience: 5,
             apart: None,
             fit: Arc::new(|_| {}),
@@ -177,8 +182,10 @@ impl World {
             StoreKind::Redis => Some(Redis::start(&files.path().join("redis"), &redis::DURABLE).await?),
         };
         let store = config::store_text(files.path(), redis.as_ref());
+        let (proofs, proof) = Proofs::lay_out(setting.proof, &entra, hands.now())?;
         let text = config::text(&setting, files.path(), &entra, &graph, &chat, &twilio, smtp.address)
             .replace("{store}", &store)
+            .replace("{proof}", &proof)
             .replace("{helpdesk}", helpdesk.id())
             .replace("{oncall}", oncall.id())
             .replace("{tickets}", tickets.url.as_str())
@@ -201,6 +208,7 @@ impl World {
             helpdesk,
             oncall,
             files,
+            proofs,
             setting,
             config,
             config_text: text,

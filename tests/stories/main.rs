@@ -14,6 +14,7 @@ mod claim;
 mod contacts;
 mod cool_down;
 mod courier_trouble;
+mod credentials;
 mod decide_once;
 mod delegating;
 mod deployment;

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Graph;
-use super::answer::{Reply, is_passing, word};
-use crate::http;
+use super::answer::{Reply, is_passing};
+use crate::http::{self, pause, word};
 
 /// How often a harmless call is tried.
 const TRIES: u32 = 3;
@@ -156,15 +156,15 @@ impl Graph {
 
     /// Makes a call once; a second time only if Graph said that it did not accept the token, hence did nothing.
     pub(super) async fn signed_in(&self, call: &Call) -> Result<Reply, Failed> {
-        let bearer = self.bearer().await.map_err(Failed::NoToken)?;
+        let bearer = self.tokens.bearer().await.map_err(Failed::NoToken)?;
         let reply = self.exchange(call, &bearer).await?;
         let is_stale = reply.status == StatusCode::UNAUTHORIZED
             && reply.said().code.eq_ignore_ascii_case("InvalidAuthenticationToken");
         if !is_stale {
             return Ok(reply);
         }
-        self.forget(&bearer).await;
-        let bearer = self.bearer().await.map_err(Failed::NoToken)?;
+        self.tokens.forget(&bearer).await;
+        let bearer = self.tokens.bearer().await.map_err(Failed::NoToken)?;
         self.exchange(call, &bearer).await
     }
 
@@ -240,12 +240,6 @@ pub(super) fn millis(started: Instant) -> u64 {
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The pause after try number `tries`: doubling, and spread by `dice` over half to one and a half of that, so
-/// that replicas that failed together do not come back together.
-fn pause(first: Duration, tries: u32, dice: u8) -> Duration {
-    first.saturating_mul(1 << (tries - 1).min(8)).mul_f64(0.5 + f64::from(dice) / 255.0)
 }
 
 /// A next link, if it leads to Graph: the token goes wherever it points.
@@ -327,13 +321,6 @@ mod tests {
         ] {
             assert!(next_page(&base, elsewhere).is_none(), "{elsewhere}");
         }
-    }
-
-    #[test]
-    fn pauses_grow_and_are_spread() {
-        let second = Duration::from_secs(1);
-        assert_eq!(pause(second, 1, 0), Duration::from_millis(500));
-        assert_eq!(pause(second, 2, 255), Duration::from_secs(3));
     }
 
     #[test]

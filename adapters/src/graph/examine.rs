@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::Graph;
 use super::call::{Call, percent};
 use super::permission::{DOMAINS, FEDERATION, Granted};
-use super::token;
+use crate::entra::App;
 use crate::finding::Finding;
 use crate::http;
 
@@ -86,7 +86,7 @@ impl Graph {
 
     async fn examine_app(&self, uses: Uses) -> Vec<Finding> {
         const WHAT: &str = "token";
-        let (permissions, principal) = match token::identity(self).await {
+        let (permissions, principal) = match self.tokens.identity().await {
             Ok(identity) => identity,
             Err(error) => {
                 let said = format!("Entra grants none: {}", crate::finding::in_full(&error));
@@ -95,11 +95,9 @@ impl Graph {
                 return vec![Finding::fault(WHAT, said, remedy)];
             }
         };
-        let tenant = self.config.tenant_id;
-        let mut findings = vec![Finding::ok(
-            WHAT,
-            format!("Entra grants one for app {} in tenant {tenant}", self.config.client_id),
-        )];
+        let app = self.tokens.app();
+        let mut findings = vec![Finding::ok(WHAT, granted_to(app))];
+        findings.extend(certificate(app, self.clock.now()));
         let roles = match principal {
             Some(principal) => self.app_roles(principal).await.map_err(Some),
             None => Err(None),
@@ -226,6 +224,30 @@ impl Graph {
             ),
         }
     }
+}
+
+fn granted_to(app: &App) -> String {
+    let App { tenant_id, client_id, credential, .. } = app;
+    let proof = credential.proof();
+    // A managed identity has its id from the machine.
+    if client_id.is_empty() {
+        format!("Entra grants one in tenant {tenant_id} by {proof}")
+    } else {
+        format!("Entra grants one for app {client_id} in tenant {tenant_id} by {proof}")
+    }
+}
+
+/// Until when the app's certificate is good, where that is what proves it. One that is over is not even shown to Entra.
+fn certificate(app: &App, now: Timestamp) -> Option<Finding> {
+    const WHAT: &str = "certificate of the app";
+    let until = app.credential.validity()?.until.strftime("%Y-%m-%d");
+    Some(if app.credential.warning(now).is_some() {
+        let remedy = "openssl req -x509 -newkey rsa:3072 -sha256 -days 365 -nodes -subj /CN=tapdesk -keyout graph.key -out \
+                      graph.crt; upload graph.crt to the Entra app, then put both where certificate_file and key_file say";
+        Finding::warning(WHAT, format!("is good until {until} only"), remedy)
+    } else {
+        Finding::ok(WHAT, format!("is good until {until}"))
+    })
 }
 
 /// How far this machine's clock is ahead, if the other was read between the two; its seconds are whole.

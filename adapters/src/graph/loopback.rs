@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use super::{Graph, GraphConfig};
+use crate::entra::{App, Credential};
 use crate::http;
 use crate::secret::Secret;
 
@@ -57,15 +58,18 @@ impl World {
         let here: url::Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve(listener, Arc::clone(&seen), Arc::new(script)));
-        let secret = Secret::new("s3cret&more".to_owned());
-        let mut config =
-            GraphConfig::public_cloud(TENANT.parse().unwrap(), "app".to_owned(), secret).unwrap();
-        config.authority = here.clone();
-        config.base_url = here;
-        config.retry_pause = Duration::from_millis(1);
+        let pause = Duration::from_millis(1);
+        let app = App {
+            authority: here.clone(),
+            tenant_id: TENANT.parse().unwrap(),
+            client_id: "app".to_owned(),
+            credential: Credential::secret(Secret::new("s3cret&more".to_owned())),
+            retry_pause: pause,
+        };
+        let config = GraphConfig { base_url: here, retry_pause: pause, tenant_has_pim: true };
         let client = http::client(http::Limits::default()).unwrap();
         let entropy = Arc::new(Counting(AtomicU8::new(0)));
-        Self { graph: Graph::new(config, client, Arc::new(Noon), entropy).unwrap(), seen }
+        Self { graph: Graph::new(app, config, client, Arc::new(Noon), entropy).unwrap(), seen }
     }
 
     fn count(&self, part: &str) -> usize {
@@ -170,7 +174,7 @@ async fn a_refused_token_is_renewed_once_even_for_a_create() {
 #[tokio::test]
 async fn nothing_was_sent_when_nobody_listens() {
     let mut world = World::new(|_, _| None).await;
-    world.graph.bearer().await.unwrap();
+    world.graph.tokens.bearer().await.unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     world.graph.config.base_url = format!("http://{}", closed.local_addr().unwrap()).parse().unwrap();
     drop(closed);

@@ -9,8 +9,8 @@ use tapdesk_core::method::{Method, MethodKind};
 use tapdesk_core::ports::PortError;
 
 use super::Graph;
-use super::answer::word;
 use super::call::Call;
+use crate::http::word;
 
 const METHODS: &str = "UserAuthenticationMethod.Read.All";
 

@@ -12,8 +12,8 @@ use tapdesk_core::pass::{PassMeta, PassPolicy, Passcode, PolicyTargets, Usabilit
 use tapdesk_core::ports::PortError;
 
 use super::Graph;
-use super::answer::word;
 use super::call::Call;
+use crate::http::word;
 
 /// The permission that creates and deletes passes.
 pub(super) const WRITE: &str =

@@ -20,6 +20,7 @@ impl Config {
         faults.extend(self.security.alarms.faults(self.store.keep_closed));
         faults.extend(self.ask.iter().flat_map(|visits| visits.faults(&self.policy)));
         faults.extend(hook::faults(&self.hook, &self.policy));
+        faults.extend(self.graph.faults());
         let mut fault = |key: &str, what: &str| faults.push(Fault::new(key, what));
         let safe = self.tls.is_some() || self.behind_tls_proxy || self.listen.ip().is_loopback();
         if !safe {
@@ -137,11 +138,7 @@ impl Config {
 
     /// Every secret that is `x` or `x_file`.
     fn secrets(&self) -> Vec<(&'static str, Option<&Secret>, Option<&PathBuf>)> {
-        let mut secrets = vec![(
-            "graph.client_secret",
-            self.graph.client_secret.as_ref(),
-            self.graph.client_secret_file.as_ref(),
-        )];
+        let mut secrets = Vec::new();
         if self.store.kind == StoreKind::Redis {
             secrets.push(("store.url", self.store.url.as_ref(), self.store.url_file.as_ref()));
         }

@@ -30,7 +30,7 @@ pub struct Teams {
     /// Who makes the Bot Connector's tokens.
     #[serde(default = "issuer")]
     pub issuer: String,
-    /// Where the bot's own token comes from; `graph.authority` if left out.
+    /// Where the bot's own token comes from; that of `[graph]` if left out.
     pub authority: Option<Url>,
     /// What the bot's own token is for.
     #[serde(default = "token_scope")]

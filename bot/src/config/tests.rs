@@ -276,3 +276,88 @@ fn a_source_has_one_secret_and_is_told_where_nobody_listens() {
         "leave the whole",
     );
 }
+
+const SECRET_FILE: &str = "client_secret_file = \"/run/secrets/graph\"";
+
+#[test]
+fn one_thing_proves_the_app() {
+    let pair = "certificate_file = \"a.crt\"\nkey_file = \"a.key\"";
+    for one in [
+        "client_secret = \"s\"",
+        pair,
+        "federated_token_file = \"/token\"",
+        "federated_token_file = true",
+        "client_secret_file = \"s\"\nmanaged_identity = false",
+    ] {
+        assert_eq!(complaint(SECRET_FILE, one), "can be used", "{one}");
+    }
+    check(SECRET_FILE, "", "[graph]", "graph", "say what proves that tapdesk is the Entra app");
+    check(SECRET_FILE, "managed_identity = false", "[graph]", "graph", "say what proves");
+    let both = format!("{SECRET_FILE}\n{pair}");
+    check(
+        SECRET_FILE,
+        &both,
+        "certificate_file = \"a",
+        "graph.certificate_file",
+        "one thing proves the app, not several",
+    );
+    check(
+        SECRET_FILE,
+        "certificate_file = \"a\"",
+        "certificate_file = \"a",
+        "graph.certificate_file",
+        "needs key_file",
+    );
+    check(SECRET_FILE, "key_file = \"a\"", "key_file = \"a", "graph.key_file", "needs certificate_file");
+    let twice = format!("client_secret = \"s\"\n{SECRET_FILE}");
+    check(SECRET_FILE, &twice, "client_secret = ", "graph.client_secret", "give either");
+    check(
+        SECRET_FILE,
+        "managed_identity = 7",
+        "managed_identity = 7",
+        "graph.managed_identity",
+        "true for the machine's own",
+    );
+    check(
+        SECRET_FILE,
+        "federated_token_file = 7",
+        "federated_token_file = 7",
+        "graph.federated_token_file",
+        "a path, or true",
+    );
+}
+
+#[test]
+fn a_managed_identity_needs_no_client_id_and_everything_else_does() {
+    const CLIENT: &str = "client_id = \"00000000-0000-0000-0000-000000000000\"   # the Entra app";
+    check(CLIENT, "# the Entra app", "[graph]", "graph.client_id", "the application id of the Entra app");
+    let identity = |id: &str| format!("managed_identity = {id} #");
+    check(SECRET_FILE, &identity("true"), "client_id = ", "graph.client_id", "leave it out");
+    for id in ["true", "\"11111111-1111-1111-1111-111111111111\""] {
+        let text = EXAMPLE.replacen(CLIENT, "#", 1).replacen(SECRET_FILE, &identity(id), 1);
+        assert!(Config::check("tapdesk.toml", &text).is_ok(), "{id}");
+    }
+}
+
+#[test]
+fn a_cloud_is_called_by_its_name_and_one_without_passes_is_refused() {
+    for (cloud, graph) in [
+        ("global", "https://graph.microsoft.com/"),
+        ("us-gov", "https://graph.microsoft.us/"),
+        ("us-dod", "https://dod-graph.microsoft.us/"),
+    ] {
+        let text = EXAMPLE.replacen("# cloud = \"global\"", &format!("cloud = \"{cloud}\""), 1);
+        let config = Config::check("tapdesk.toml", &text).expect(cloud);
+        assert_eq!(config.graph.base_url().as_str(), graph);
+    }
+    let reason = "the China cloud of 21Vianet has no Temporary Access Passes";
+    check("# cloud = \"global\"", "cloud = \"china\"", "cloud = ", "graph.cloud", reason);
+    check("# cloud = \"global\"", "cloud = \"mars\"", "cloud = ", "graph.cloud", "there are \"global\"");
+    check(
+        "# authority = \"https://login.microsoftonline.com\"",
+        "authority = \"https://login.partner.microsoftonline.cn\"",
+        "authority = ",
+        "graph.authority",
+        reason,
+    );
+}

@@ -87,8 +87,7 @@ notify = ["mailto:{SECURITY}"]
 
 [graph]
 tenant_id = "{tenant}"
-client_id = "{client}"
-client_secret = '{secret}'
+{{proof}}
 base_url = "{graph_url}"
 authority = "{entra_url}"
 {chat}
@@ -113,8 +112,6 @@ from = "tapdesk <tapdesk@contoso.com>"
         connect = setting.patience.min(2),
         patience = setting.patience,
         tenant = entra.tenant_id,
-        client = entra.client_id,
-        secret = entra.client_secret(),
         graph_url = graph.url,
         chat = chat.config(),
         entra_url = entra.url,

@@ -34,6 +34,7 @@ impl World {
         self.twilio.wire.heal();
         self.tickets.wire.heal();
         self.entra.wire.heal();
+        self.entra.machine.wire.heal();
         self.smtp.heal();
         let shown = crate::check::shown_passes(self).await?;
         self.advance(Duration::from_hours(12)).await?;
@@ -50,9 +51,14 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for wire in
-            [&self.entra.wire, &self.graph.wire, self.chat.wire(), &self.twilio.wire, &self.tickets.wire]
-        {
+        for wire in [
+            &self.entra.wire,
+            &self.entra.machine.wire,
+            &self.graph.wire,
+            self.chat.wire(),
+            &self.twilio.wire,
+            &self.tickets.wire,
+        ] {
             wire.stop();
         }
         self.smtp.stop();
