@@ -7,6 +7,7 @@ pub mod chance;
 pub mod chat;
 pub mod check;
 pub mod claims;
+pub mod doctor;
 pub mod entra;
 pub mod errand;
 pub mod faulty;

@@ -19,6 +19,7 @@ mod decide_once;
 mod delegating;
 mod deployment;
 mod disconnect;
+mod doctor;
 mod door;
 mod edited;
 mod ended;

@@ -1,9 +1,10 @@
 //! How do ticket systems and workflows ask, and how do they hear what became of it?
 //!
 //! Each is a source of its own name and secret: `verify` (was it them, and just now), `parse` (what do they want),
-//! `client` (what is sent back).
+//! `client` (what is sent back), `examine` (could it be).
 
 mod client;
+mod examine;
 mod parse;
 mod verify;
 

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde::Deserialize;
-use tapdesk_core::ports::Clock;
+use tapdesk_core::ports::{Clock, PortError};
 use url::Url;
 
 use self::keys::{Key, Keys};
@@ -121,6 +121,16 @@ impl Verifier {
         let verified = Verified { service_url: claims.serviceurl, key, expires_at: claims.exp };
         self.remember(hash, verified.clone());
         Ok(verified)
+    }
+
+    /// How many keys the Connector publishes now that may speak for Teams.
+    pub(super) async fn published(&self) -> Result<usize, PortError> {
+        self.keys.speaking_for(CHANNEL).await
+    }
+
+    /// Where its keys are announced.
+    pub(super) const fn announced_at(&self) -> &Url {
+        self.keys.announced_at()
     }
 
     fn check(&self, claims: &Claims) -> Result<(), NotVerified> {

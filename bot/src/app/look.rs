@@ -111,7 +111,7 @@ impl<'c> Look<'c> {
         })
     }
 
-    /// What Entra says about the bot in Teams, where one is configured.
+    /// What Entra and the Connector say about the bot in Teams, where one is configured.
     pub(crate) async fn teams(&self) -> Option<Vec<Finding>> {
         let section = self.config.teams.as_ref()?;
         let made = Embedded::in_memory().map_err(anyhow::Error::from).and_then(|store| {
@@ -121,6 +121,17 @@ impl<'c> Look<'c> {
         Some(match made {
             Ok(teams) => teams.examine().await,
             Err(error) => vec![unusable("[teams]", &error)],
+        })
+    }
+
+    /// What can be seen of the ticket systems and workflows, where any are configured.
+    pub(crate) async fn hooks(&self) -> Option<Vec<Finding>> {
+        if self.config.hook.is_empty() {
+            return None;
+        }
+        Some(match super::hooks(self.config, &self.http, &self.clock) {
+            Ok(hooks) => hooks.examine().await,
+            Err(error) => vec![unusable("[hook]", &error)],
         })
     }
 

@@ -85,6 +85,7 @@ async fn examined(config: &Config, subject: Option<&Naming>) -> anyhow::Result<V
         ("Rules", rules::examine(config, look).map(Some).boxed()),
         ("Slack", look.slack().boxed()),
         ("Teams", look.teams().boxed()),
+        ("Ticket systems", look.hooks().boxed()),
         ("Text messages", look.text_messages().boxed()),
         ("Mail", look.mail().boxed()),
     ];

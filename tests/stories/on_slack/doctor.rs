@@ -6,49 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use axum::http::{Method, StatusCode};
 use jiff::SignedDuration;
-use serde_json::Value;
 use tapdesk::config::StoreKind;
+use tapdesk_tests::doctor::{a_world_now, everything_can_be_mended, examined, found, wrong};
 use tapdesk_tests::graph::{AppRole, Target};
-use tapdesk_tests::process::{Ended, run};
+use tapdesk_tests::process::run;
 use tapdesk_tests::scene::{JANES_PHONE, rulebook};
 use tapdesk_tests::wire::Trouble;
 use tapdesk_tests::world::{Setting, World};
-
-/// A world whose time is the machine's, as `tapdesk doctor` reads it.
-async fn a_world_now(setting: Setting) -> anyhow::Result<World> {
-    let world = World::without_tapdesk(setting).await?;
-    world.hands.run();
-    Ok(world)
-}
-
-async fn examined(config: &Path, arguments: &[&str]) -> anyhow::Result<(Ended, Value)> {
-    let said = run(config, &[&["doctor", "--json"], arguments].concat()).await?;
-    let report = serde_json::from_str(&said.out).with_context(|| format!("{said:?}"))?;
-    Ok((said, report))
-}
-
-/// The findings of that severity or worse: what is wrong, and what is said about it.
-fn found(report: &Value, severities: &[&str]) -> Vec<(String, String)> {
-    let groups = report["groups"].as_array().into_iter().flatten();
-    let findings = groups.filter_map(|group| group["findings"].as_array()).flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let is_one = |finding: &&Value| severities.iter().any(|severity| finding["severity"] == *severity);
-    findings.filter(is_one).map(|finding| (text(&finding["what"]), text(&finding["said"]))).collect()
-}
-
-fn wrong(report: &Value) -> BTreeSet<String> {
-    found(report, &["warning", "fault"]).into_iter().map(|(what, _)| what).collect()
-}
-
-/// Whatever is not fine says what to do.
-fn everything_can_be_mended(report: &Value) -> anyhow::Result<()> {
-    let groups = report["groups"].as_array().context("no groups")?;
-    for finding in groups.iter().filter_map(|group| group["findings"].as_array()).flatten() {
-        let has_remedy = finding["remedy"].as_str().is_some_and(|remedy| remedy.len() > 5);
-        ensure!(has_remedy == (finding["severity"] != "ok"), "{finding}");
-    }
-    Ok(())
-}
 
 /// Nothing was sent, made or changed anywhere.
 fn nothing_happened(world: &World) -> anyhow::Result<()> {

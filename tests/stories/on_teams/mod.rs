@@ -4,6 +4,7 @@
 
 mod channel;
 mod dialogs;
+mod doctor;
 mod invokes;
 mod keys;
 mod looking;

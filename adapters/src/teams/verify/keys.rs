@@ -109,6 +109,18 @@ impl Keys {
         known.keys.get(kid).cloned().ok_or(NotVerified::Key)
     }
 
+    /// How many keys are published now that may speak for a channel. What is kept stays as it is.
+    pub(super) async fn speaking_for(&self, channel: &str) -> Result<usize, PortError> {
+        let set = self.fetch(self.clock.now()).await?;
+        let speaks = |key: &&Arc<Key>| key.endorsements.iter().any(|endorsed| endorsed == channel);
+        Ok(set.keys.values().filter(speaks).count())
+    }
+
+    /// Where they are announced.
+    pub(super) const fn announced_at(&self) -> &Url {
+        &self.openid_url
+    }
+
     fn fresh(&self, kid: &str) -> Option<Arc<Key>> {
         let known = self.known()?;
         let is_fresh = !is_over(known.fetched_at, KEPT, self.clock.now());
