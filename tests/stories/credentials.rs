@@ -291,7 +291,8 @@ async fn every_documented_refusal_says_what_to_do() -> anyhow::Result<()> {
             // An assertion out of time is made anew once; nothing else would change by being asked again.
             let asked = world.entra.token_requests() - before;
             ensure!(asked == if *code == 500_133 { 2 } else { 1 }, "{code}: asked {asked} times");
-            world.log_tells(&format!("AADSTS{code}"))?;
+            let call = world.entra.wire.last("/token").context("no token was asked for")?;
+            world.log_of_call_tells(&call, &format!("AADSTS{code}"))?;
             world.entra.wire.heal();
         }
         ensure!(world.graph.wire.seen().is_empty(), "Graph was asked without a token");

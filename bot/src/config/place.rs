@@ -90,8 +90,9 @@ name = \"a \\\"second\\\" one\"
             ("listen", (1, 1)),
             ("courier.sms.kind", (3, 3)),
             ("policy.approval_expires", (5, 1)),
-            ("policy.quiet_hours.to", (6, 34)),
+            ("policy.quiet_hours.to", (6, 33)),
             ("policy.rule \"first\"", (8, 1)),
+            ("policy.rule \"a \"second\" one\".lifetime", (11, 3)),
         ] {
             assert_eq!(place_of(FILE, key), place, "{key}");
         }

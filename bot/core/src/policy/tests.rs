@@ -265,7 +265,7 @@ fn rules_that_never_match_are_named() {
     insta::assert_snapshot!(faults(&same_name).join("\n"), @r#"policy.rule "helpdesk for staff": another rule has this name, and requests are bound by name"#);
     let mut themselves = policy(EXAMPLE);
     themselves.rules = vec![rule(&format!("user:{JANE}"), &format!("user:{JANE}"))];
-    insta::assert_snapshot!(faults(&themselves).join("\n"), @r#"policy.rule "helpdesk for staff": never matches: who asks for themselves is matched by requester = "self" only"#);
+    insta::assert_snapshot!(faults(&themselves).join("\n"), @r#"policy.rule "helpdesk for staff".requester: never matches: who asks for themselves is matched by requester = "self" only"#);
     let none = Policy { rules: Vec::new(), ..policy(EXAMPLE) };
     insta::assert_snapshot!(faults(&none).join("\n"), @"policy.rule: no rule: every request would be refused");
 }
