@@ -7,7 +7,7 @@ use tapdesk_core::ids::{GroupId, PersonId};
 use tapdesk_core::pass::{PassPolicy, PolicyTargets};
 use tapdesk_core::people::Person;
 use tapdesk_core::policy::{Approver, Requester, Rule, Subject};
-use tapdesk_core::ports::{Directory, PortError};
+use tapdesk_core::ports::Directory;
 
 use crate::app::look::Look;
 use crate::config::Config;
@@ -153,51 +153,46 @@ impl Members<'_> {
                 Requester::Subject
                 | Requester::ManagerOfSubject
                 | Requester::Anyone
-                | Requester::Source(_) => true,
-                Requester::Group(group) => match self.of(*group).await {
-                    Ok(people) => !people.is_empty(),
-                    Err(error) => return Some(unread(rule, *group, &error)),
-                },
-                Requester::User(person) => match self.enabled(*person).await {
-                    Ok(enabled) => enabled,
-                    Err(error) => {
-                        return Some(Finding::unchecked(
-                            named(rule),
-                            &error,
-                            "see what is said about Entra above",
-                        ));
-                    }
-                },
+                | Requester::Source(_) => Ok(true),
+                Requester::Group(group) => self.has_people(rule, *group).await,
+                Requester::User(person) => self.is_enabled(rule, *person).await,
             };
-            if somebody {
-                return None;
+            match somebody {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(unread) => return Some(unread),
             }
         }
         let said = "never matches: no enabled member may ask";
         Some(Finding::fault(named(rule), said, "put people into the group of requester, or name another"))
     }
 
+    /// Whether enabled members are in a group that the rule names; what to say where nobody can tell.
+    async fn has_people(&mut self, rule: &Rule, group: GroupId) -> Result<bool, Finding> {
+        let people = self.of(group).await;
+        people.map(|people| !people.is_empty()).map_err(|error| unread(rule, group, &error))
+    }
+
+    /// The same of one person.
+    async fn is_enabled(&self, rule: &Rule, person: PersonId) -> Result<bool, Finding> {
+        let found =
+            self.directory.person(person).await.map_err(|error| {
+                Finding::unchecked(named(rule), &error, "see what is said about Entra above")
+            })?;
+        Ok(found.is_some_and(|person| person.enabled && person.member))
+    }
+
     async fn approvers(&mut self, rule: &Rule, number: usize, named_ones: &[Approver]) -> Option<Finding> {
         for approver in named_ones {
             let somebody = match *approver {
-                Approver::Manager => true,
-                Approver::Group(group) => match self.of(group).await {
-                    Ok(people) => !people.is_empty(),
-                    Err(error) => return Some(unread(rule, group, &error)),
-                },
-                Approver::User(person) => match self.enabled(person).await {
-                    Ok(enabled) => enabled,
-                    Err(error) => {
-                        return Some(Finding::unchecked(
-                            named(rule),
-                            &error,
-                            "see what is said about Entra above",
-                        ));
-                    }
-                },
+                Approver::Manager => Ok(true),
+                Approver::Group(group) => self.has_people(rule, group).await,
+                Approver::User(person) => self.is_enabled(rule, person).await,
             };
-            if somebody {
-                return None;
+            match somebody {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(unread) => return Some(unread),
             }
         }
         let said = format!("nobody could give approval {number}: no enabled member is among those it names");
@@ -225,11 +220,6 @@ impl Members<'_> {
         let people = people.map_err(|error| in_full(&error));
         self.groups.insert(group, people.clone());
         people
-    }
-
-    async fn enabled(&self, person: PersonId) -> Result<bool, PortError> {
-        let found = self.directory.person(person).await?;
-        Ok(found.is_some_and(|person| person.enabled && person.member))
     }
 }
 
